@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { defaulted, labelsSchema, nameSchema, optional, timestampSchema } from './common.js'
+import { idSchema } from './ids.js'
+
+/** The states a client may see. A capture or a pause under way shows what the capsule still is. */
+export const capsuleStatuses = [
+  'pending',
+  'starting',
+  'running',
+  'paused',
+  'hibernated',
+  'stopped',
+  'missing',
+  'error',
+] as const
+export type CapsuleStatus = (typeof capsuleStatuses)[number]
+
+/** What a capsule is when nothing is said. */
+export const capsuleDefaults = { template: 'minimal', vcpus: 1, memoryMb: 512, timeoutSec: 0 } as const
+
+export const createCapsuleSchema = z.object({
+  template: defaulted(nameSchema, capsuleDefaults.template).describe('The name of a template.'),
+  vcpus: defaulted(z.int().min(1), capsuleDefaults.vcpus).describe('Virtual CPUs. A snapshot keeps its own number.'),
+  memory_mb: defaulted(z.int().min(1), capsuleDefaults.memoryMb).describe('Memory in MiB. A snapshot keeps its own.'),
+  timeout_sec: defaulted(z.int().min(0).max(31_536_000), capsuleDefaults.timeoutSec).describe(
+    'Seconds without activity after which the capsule is paused; 0 means never.',
+  ),
+  metadata: optional(labelsSchema).describe('Your labels: at most 20.'),
+})
+export type CreateCapsule = z.output<typeof createCapsuleSchema>
+
+export const capsuleSchema = z.object({
+  id: idSchema('capsule'),
+  status: z.enum(capsuleStatuses),
+  template: z.string().describe('The name as it was given at creation.'),
+  vcpus: z.int(),
+  memory_mb: z.int(),
+  timeout_sec: z.int(),
+  created_at: timestampSchema,
+  started_at: timestampSchema.optional(),
+  last_active_at: timestampSchema.optional(),
+  last_updated: timestampSchema,
+  metadata: z.record(z.string(), z.string()).optional(),
+  disk_size_mb: z.int().describe('The most that the disk can hold, in MiB.'),
+  disk_used_mb: z
+    .int()
+    .optional()
+    .describe('What the capsule itself has written, in MiB; only when one capsule is asked for.'),
+})
+export type CapsuleBody = z.infer<typeof capsuleSchema>

@@ -1,0 +1,35 @@
+import type { z } from 'zod'
+import type { ErrorCode } from './errors.js'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** What a request body is. A multipart body has the text field `path` and the file field `file`, in this order. */
+export type RequestBody = { kind: 'json'; schema: z.ZodType } | { kind: 'multipart'; limited: boolean }
+
+/** What an answer carries. */
+export type ReplyBody =
+  | { kind: 'empty' }
+  | { kind: 'json'; schema: z.ZodType; also?: { contentType: string; description: string } }
+  | { kind: 'bytes' }
+
+/** One route of the API, as data: the server serves it, the OpenAPI document shows it, the tests check against it. */
+export interface Route {
+  readonly method: Method
+  /** Relative to the API's base, with `{name}` parameters. */
+  readonly path: string
+  readonly tag: string
+  readonly summary: string
+  /** False where no API key is needed. */
+  readonly auth: boolean
+  readonly params?: z.ZodObject
+  readonly query?: z.ZodObject
+  readonly body?: RequestBody
+  /** The answers of success, by status. */
+  readonly replies: Readonly<Record<number, ReplyBody>>
+  /** The error codes that this route itself may answer, besides those that every route may. */
+  readonly errors: readonly ErrorCode[]
+}
+
+export const empty: ReplyBody = { kind: 'empty' }
+export const bytes: ReplyBody = { kind: 'bytes' }
+export const json = <T extends z.ZodType>(schema: T) => ({ kind: 'json', schema }) as const

@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config'
+
+const hour = 3_600_000
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
+      { test: { name: 'architecture', include: ['test/architecture/**/*.test.ts'] } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          globalSetup: ['test/vm/setup.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: hour / 4,
+        },
+      },
+    ],
+  },
+})
