@@ -53,6 +53,6 @@ export const processListSchema = z.object({ processes: z.array(processSchema) })
 export type ProcessBody = z.infer<typeof processSchema>
 
 /** A process by pid or by tag. */
-export const selectorSchema = z.union([z.string().regex(/^[1-9][0-9]{0,9}$/), tagSchema])
+export const selectorSchema = z.union([z.string().regex(/^[1-9][0-9]{0,9}$/), tagSchema], 'must be a pid or a tag')
 export const killSignals = ['SIGKILL', 'SIGTERM'] as const
 export type KillSignal = (typeof killSignals)[number]

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { nameSchema, optional, timestampSchema } from './common.js'
+import { defaulted, nameSchema, optional, timestampSchema } from './common.js'
 import { idSchema } from './ids.js'
 
 export const templateTypes = ['base', 'snapshot'] as const
@@ -7,6 +7,7 @@ export const templateTypes = ['base', 'snapshot'] as const
 export const createSnapshotSchema = z.object({
   sandbox_id: idSchema('capsule').describe('The running capsule to capture.'),
   name: optional(nameSchema).describe('Absent or null: "template-" and 8 hex digits.'),
+  keep_source: defaulted(z.boolean(), false).describe('Leave the capsule running instead of destroying it.'),
 })
 export type CreateSnapshot = z.output<typeof createSnapshotSchema>
 

@@ -1,0 +1,70 @@
+/**
+ * A fresh connection to the agent (agent/PROTOCOL.md, "Linking").
+ *
+ * The guest may have been captured in the middle of a connection whose host end no longer exists, and bytes of that
+ * may still come either way. So each connection begins with a random marker, asked for on the control port: whatever
+ * comes before the marker belongs to the past.
+ */
+import { randomBytes } from 'node:crypto'
+import { connect, type ClientHttp2Session } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { Vm } from '../vmm/types.js'
+import { abortable } from '../wait.js'
+
+const WINDOW = 1 << 20
+const CONNECTION_WINDOW = 4 << 20
+
+/** Opens a connection and speaks HTTP/2 on it. Whatever the agent was connected to before is dropped by it. */
+export async function link(vm: Vm, signal: AbortSignal): Promise<ClientHttp2Session> {
+  const data = await vm.openPort('data')
+  const control = await vm.openPort('control').catch((error: unknown) => {
+    data.destroy()
+    throw error
+  })
+  try {
+    const marker = randomBytes(16)
+    data.write(marker)
+    control.write(`\nlink ${marker.toString('hex')}\n`)
+    await abortable(skipPast(marker, data), signal)
+    const session = connect('http://agent', { createConnection: () => data, settings: { initialWindowSize: WINDOW, enablePush: false } })
+    session.on('error', () => session.destroy())
+    session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW))
+    session.once('close', () => control.destroy())
+    control.once('close', () => session.destroy())
+    control.resume()
+    return session
+  } catch (error) {
+    data.destroy()
+    control.destroy()
+    throw error
+  }
+}
+
+/** Reads and forgets everything up to and including the marker; what follows stays readable. */
+async function skipPast(marker: Buffer, data: Duplex): Promise<void> {
+  let kept: Buffer = Buffer.alloc(0)
+  await new Promise<void>((resolve, reject) => {
+    const done = (settle: () => void) => {
+      data.off('readable', onReadable).off('close', onClose)
+      settle()
+    }
+    const onClose = () => done(() => reject(new Error('the connection to the agent was closed')))
+    const onReadable = () => {
+      for (let chunk = data.read() as Buffer | null; chunk; chunk = data.read() as Buffer | null) {
+        kept = Buffer.concat([kept, chunk])
+        const at = kept.indexOf(marker)
+        if (at >= 0) {
+          const rest = kept.subarray(at + marker.length)
+          return done(() => {
+            if (rest.length > 0) data.unshift(rest)
+            resolve()
+          })
+        }
+        // A marker may be cut in two by chunks; no more than its length has to be kept.
+        kept = kept.subarray(Math.max(0, kept.length - marker.length + 1))
+      }
+    }
+    data.on('readable', onReadable).on('close', onClose)
+    onReadable()
+  })
+}

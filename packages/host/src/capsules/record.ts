@@ -1,0 +1,31 @@
+/** What is written of a live capsule, so that it is found again after our own restart. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { replaceFile } from '../fs/durable.js'
+import { names } from '../paths.js'
+import { manifestSchema } from '../snapshots/manifest.js'
+import { vmRecordSchema } from '../vmm/types.js'
+
+export const capsuleRecordSchema = z.object({
+  format: z.literal(1),
+  capsule_id: z.string(),
+  /** What it was restored from. Its files are linked into the capsule's directory. */
+  origin: manifestSchema,
+  vm: vmRecordSchema,
+})
+export type CapsuleRecord = z.infer<typeof capsuleRecordSchema>
+
+export async function writeRecord(dir: string, record: CapsuleRecord): Promise<void> {
+  await replaceFile(join(dir, names.record), JSON.stringify(record))
+}
+
+/** Reads a capsule's record; undefined when there is none that can be understood. */
+export async function readRecord(dir: string): Promise<CapsuleRecord | undefined> {
+  const text = await readFile(join(dir, names.record), 'utf8').catch(() => '')
+  try {
+    return capsuleRecordSchema.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The directory that a vm lives in. It belongs to us, and so do the shared files in it (hard links, read-only); the
+ * vm's user owns its own disk layer, its memory file where it makes one, and `run/`, in which its process works. So a
+ * process that a guest has taken over can spoil what is its own, but can put nothing in the place of another file.
+ */
+import { chown, link, mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { diskLayerName, names } from '../paths.js'
+import type { DiskLayer } from '../vmm/types.js'
+import { createOverlay } from './qcow2.js'
+
+export interface MachineDirectory {
+  dir: string
+  runDir: string
+  logFile: string
+  /** The disk's layers, lowest first; the vm writes the last. */
+  disk: DiskLayer[]
+  uid: number | undefined
+}
+
+export interface MakeDirectory {
+  /** Must not exist. */
+  dir: string
+  /** Where each shared file comes from. */
+  links: { name: string; path: string }[]
+  /** How many disk layers are among them. */
+  sharedLayers: number
+  diskSizeMb: number
+  uid: number | undefined
+}
+
+/** Makes the directory with everything that the process needs. */
+export async function makeMachineDirectory({ dir, links, sharedLayers, diskSizeMb, uid }: MakeDirectory): Promise<MachineDirectory> {
+  const runDir = join(dir, names.run)
+  const top = diskLayerName(sharedLayers)
+  await mkdir(dir, { mode: 0o755 })
+  await mkdir(runDir, { mode: 0o700 })
+  await Promise.all([
+    ...links.map(({ name, path }) => link(path, join(dir, name))),
+    createOverlay(join(dir, top), diskSizeMb * 1024 * 1024).then(() => give(join(dir, top), uid)),
+    give(runDir, uid),
+  ])
+  const layers = Array.from({ length: sharedLayers + 1 }, (_, i) => diskLayerName(i))
+  return {
+    dir,
+    runDir,
+    logFile: join(dir, names.log),
+    disk: layers.map((name, i) => ({ path: join(dir, name), format: i === 0 ? 'raw' : 'qcow2' })),
+    uid,
+  }
+}
+
+/** Makes an empty file of a size, all hole, for the vm to write. */
+export async function makeSparseFile(path: string, bytes: number, uid: number | undefined): Promise<void> {
+  const handle = await open(path, 'wx', 0o600)
+  try {
+    await handle.truncate(bytes)
+  } finally {
+    await handle.close()
+  }
+  await give(path, uid)
+}
+
+/** Takes a file back from the vm's user: from now on it is ours and read-only. */
+export async function freeze(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.chmod(0o444)
+    if (process.getuid?.() === 0) await handle.chown(0, 0)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function give(path: string, uid: number | undefined): Promise<void> {
+  if (uid !== undefined) await chown(path, uid, uid)
+}

@@ -1,0 +1,139 @@
+/** What images are put together from: the kernel with its modules, and root file systems. Built once per recipe. */
+import { chmod, cp, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { entries, publish, sync } from '../fs/durable.js'
+import { names, type Paths } from '../paths.js'
+import { run } from '../process/run.js'
+import type { RunTask } from '../worker/pool.js'
+import { digestOf, type KernelRecipe, type RootRecipe } from './recipe.js'
+
+/** Part of every digest; raised when the way of building changes. */
+const BUILDER = 1
+const DISK = 'disk.raw'
+const RELEASE = 'release'
+
+export interface PartsOptions {
+  paths: Paths
+  runTask: RunTask
+  /** Told of each step, in words. */
+  onStep?: ((text: string) => void) | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface KernelPart {
+  dir: string
+  /** As `uname -r` says. */
+  release: string
+}
+
+/** Fetches the kernel's package and takes kernel and modules out of it; nothing is installed. */
+export async function kernelPart(recipe: KernelRecipe, options: PartsOptions): Promise<KernelPart> {
+  const dir = await part('kernel', [recipe], options, async (staged) => {
+    const tree = join(staged, 'tree')
+    await mkdir(tree)
+    await bootstrap({ suite: recipe.suite, packages: [recipe.package], variant: 'extract', archive: join(staged, 'kernel.tar') }, options)
+    await run('tar', ['-xf', join(staged, 'kernel.tar'), '-C', tree, '--wildcards', '--no-anchored', 'vmlinuz-*', '*/kernel/drivers/*.ko*', '*/kernel/net/core/*.ko*'])
+    const image = (await readdir(join(tree, 'boot'))).find((name) => name.startsWith('vmlinuz-'))!
+    await options.runTask('extractKernel', { from: join(tree, 'boot', image), to: join(staged, names.kernel) })
+    await takeModules(tree, staged, recipe.modules)
+    await writeFile(join(staged, RELEASE), image.slice('vmlinuz-'.length))
+    await rm(tree, { recursive: true })
+    await rm(join(staged, 'kernel.tar'))
+  })
+  return { dir, release: await readFile(join(dir, RELEASE), 'utf8') }
+}
+
+/** Copies the wanted modules, unpacked. A module that the kernel has built in is in no file. */
+async function takeModules(tree: string, into: string, wanted: string[]): Promise<void> {
+  const files = (await readdir(tree, { recursive: true })).filter((path) => /\.ko(\.xz|\.zst)?$/.test(path))
+  for (const name of wanted) {
+    const path = files.find((file) => basename(file).replace(/\.ko.*$/, '').replaceAll('-', '_') === name)
+    if (!path) continue
+    await cp(join(tree, path), join(into, basename(path)))
+    if (path.endsWith('.xz')) await run('xz', ['-d', join(into, basename(path))])
+    if (path.endsWith('.zst')) await run('zstd', ['-d', '--rm', join(into, basename(path))])
+    await rename(join(into, basename(path).replace(/\.(xz|zst)$/, '')), join(into, `${name}.ko`))
+  }
+}
+
+/** Builds a root file system and returns the path of its ext4 image. */
+export async function rootPart(recipe: RootRecipe, options: PartsOptions): Promise<string> {
+  const dir = await part('root', [recipe], options, async (staged) => {
+    const archive = join(staged, 'root.tar')
+    await bootstrap({ suite: recipe.suite, packages: recipe.packages, variant: 'minbase', archive }, options)
+    options.onStep?.('making the file system')
+    await makeFileSystem({ staged, archive, sizeMb: recipe.disk_size_mb, signal: options.signal })
+    await rm(archive)
+  })
+  return join(dir, DISK)
+}
+
+/** Makes a part under its digest, unless it is there. */
+async function part(kind: string, recipe: unknown[], { paths }: PartsOptions, build: (staged: string) => Promise<void>): Promise<string> {
+  const name = `${kind}-${digestOf(BUILDER, ...recipe)}`
+  const dir = join(paths.parts, name)
+  if ((await entries(paths.parts)).includes(name)) return dir
+  const staged = join(paths.staging, name)
+  await rm(staged, { recursive: true, force: true })
+  await mkdir(staged, { recursive: true })
+  try {
+    await build(staged)
+    for (const file of await readdir(staged)) await sync(join(staged, file))
+    await publish(staged, dir)
+  } finally {
+    await rm(staged, { recursive: true, force: true })
+  }
+  return dir
+}
+
+interface Bootstrap {
+  suite: string
+  packages: string[]
+  variant: 'extract' | 'minbase'
+  archive: string
+}
+
+/** Documentation and translations that nobody reads in a capsule. */
+const left = ['/usr/share/man/*', '/usr/share/doc/*', '/usr/share/info/*', '/usr/share/locale/*']
+const kept = ['/usr/share/doc/*/copyright']
+
+async function bootstrap({ suite, packages, variant, archive }: Bootstrap, { onStep, signal }: PartsOptions): Promise<void> {
+  const paths = [...left.map((path) => `--dpkgopt=path-exclude=${path}`), ...kept.map((path) => `--dpkgopt=path-include=${path}`)]
+  const mode = process.getuid?.() === 0 ? 'root' : 'unshare'
+  const args = [`--mode=${mode}`, `--variant=${variant}`, `--include=${packages.join(',')}`, ...paths, suite, archive]
+  await run('mmdebstrap', args, { signal, onLine: (line) => tellStep(line, onStep) })
+}
+
+/** mmdebstrap says what it does in lines like "I: installing essential packages...". */
+function tellStep(line: string, onStep: PartsOptions['onStep']): void {
+  const step = /^I: ([a-z ]+)\.\.\.$/.exec(line)?.[1]
+  if (step) onStep?.(step)
+}
+
+interface FileSystem {
+  staged: string
+  archive: string
+  sizeMb: number
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * An ext4 image with the archive's content and owners. Without root that takes a user namespace, which mmdebstrap sets
+ * up; its users may write only where everybody may.
+ */
+async function makeFileSystem({ staged, archive, sizeMb, signal }: FileSystem): Promise<void> {
+  const disk = join(staged, DISK)
+  const tree = join(staged, 'tree')
+  await (await open(disk, 'wx', 0o666)).close()
+  await chmod(disk, 0o666)
+  await mkdir(tree, { mode: 0o777 })
+  await chmod(tree, 0o777)
+  const script = 'cd "$1" && mkdir root && tar -xpf "$2" -C root --numeric-owner && mke2fs -q -t ext4 -E root_owner=0:0 -d root "$3" "$4"M; code=$?; rm -rf root; exit $code'
+  const command = ['sh', '-c', script, 'sh', tree, archive, disk, String(sizeMb)]
+  const [program, ...args] = process.getuid?.() === 0 ? command : ['mmdebstrap', '--unshare-helper', ...command]
+  await run(program!, args, { signal })
+  await rm(tree, { recursive: true })
+  await chmod(disk, 0o444)
+  if ((await stat(disk)).size !== sizeMb * 1024 * 1024) throw new Error('mke2fs made a file system of another size')
+}
+

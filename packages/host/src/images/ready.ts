@@ -1,0 +1,150 @@
+/**
+ * An image's memory, ready to be restored: the image is booted once for each size and machine, and captured as soon as
+ * its agent answers. From then on a start of that size restores.
+ */
+import { link, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Problem } from '@wrenn/wire'
+import { AgentChannel } from '../agent/channel.js'
+import { askHealth, prepare } from '../agent/greet.js'
+import type { AgentHealth } from '../agent/shapes.js'
+import type { Context } from '../context.js'
+import { freeze, makeMachineDirectory, makeSparseFile, type MachineDirectory } from '../disk/directory.js'
+import { diskLayerName, names } from '../paths.js'
+import { vmUser } from '../process/user.js'
+import { openSnapshot, publishSnapshot, type Snapshot } from '../snapshots/store.js'
+import { Undo } from '../undo.js'
+import type { BootSpec, Needs, Vm } from '../vmm/types.js'
+import { digestOf } from './recipe.js'
+import type { Image } from './store.js'
+
+export interface Size {
+  vcpus: number
+  memoryMb: number
+}
+
+/** How long a boot may take until the agent answers; under TCG on a busy machine it is several seconds. */
+const BOOT_MS = 120_000
+const PREPARE_MS = 60_000
+/** The command line of every boot. The console is for error messages alone. */
+const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t wrenn.root=/dev/vda'
+
+export class ReadyImages {
+  readonly #making = new Map<string, Promise<Snapshot>>()
+
+  constructor(private readonly context: Context) {}
+
+  /** The ready snapshot of an image for a size. Two who ask at once wait for one boot. */
+  async get(image: Image, size: Size): Promise<Snapshot> {
+    const { driver, paths } = this.context
+    const { needs } = await driver.probe()
+    const dir = paths.ready(image.id, sizeName(size, needs))
+    const ready = await openSnapshot(dir)
+    if (ready) return ready
+    const making = this.#making.get(dir) ?? this.#make({ image, size, dir }).finally(() => this.#making.delete(dir))
+    this.#making.set(dir, making)
+    return making
+  }
+
+  async #make({ image, size, dir }: Make): Promise<Snapshot> {
+    const { driver, log, paths, runTask } = this.context
+    const { needs } = await driver.probe()
+    const name = `${image.id}-${sizeName(size, needs)}`
+    await using undo = new Undo(log)
+    const booted = await bootImage({ context: this.context, image, size, name, undo, boot: (spec, signal) => driver.boot(spec, signal) })
+    const { vm, machine, health } = booted
+
+    const staged = join(paths.staging, `${name}-ready`)
+    await rm(staged, { recursive: true, force: true })
+    await mkdir(staged, { mode: 0o755 })
+    undo.add('staged image', () => rm(staged, { recursive: true, force: true }))
+    await prepare(booted.channel, PREPARE_MS)
+    await vm.pause()
+    await vm.capture({ devices: join(staged, names.devices) })
+    await vm.stop()
+
+    const top = diskLayerName(1)
+    await runTask('copySparse', { from: join(machine.dir, names.memory), to: join(staged, names.memory) })
+    await link(join(machine.dir, top), join(staged, top))
+    await freeze(join(staged, top))
+    await mkdir(join(paths.image(image.id), names.ready), { recursive: true })
+    return publishSnapshot({
+      staged,
+      final: dir,
+      files: [
+        { name: diskLayerName(0), from: { path: join(image.dir, diskLayerName(0)) }, own: false },
+        ...[names.memory, names.devices, top].map((file) => ({ name: file, own: true })),
+      ],
+      manifest: {
+        id: name,
+        image: { id: image.id, name: image.name },
+        vcpus: size.vcpus,
+        memory_mb: size.memoryMb,
+        disk_size_mb: image.disk_size_mb,
+        disk: [diskLayerName(0), top],
+        difference: false,
+        changed_bytes: 0,
+        needs,
+        versions: { kernel: image.kernel, vmm: `${needs.vmm} ${needs.vmmVersion}`, agent: health.version },
+      },
+      runTask,
+    })
+  }
+}
+
+interface Make {
+  image: Image
+  size: Size
+  dir: string
+}
+
+export interface BootImage {
+  context: Pick<Context, 'paths'>
+  image: Image
+  size: Size
+  /** Unique among what is being made. */
+  name: string
+  /** Takes what has to be given back when the machine is not needed any more. */
+  undo: Undo
+  boot: (spec: BootSpec, signal: AbortSignal) => Promise<Vm>
+  /** How long until the agent must have answered, in milliseconds. */
+  deadlineMs?: number
+}
+
+export interface Booted {
+  vm: Vm
+  machine: MachineDirectory
+  channel: AgentChannel
+  health: AgentHealth
+}
+
+/** Boots an image cold, in a directory of its own, until its agent answers. */
+export async function bootImage({ context, image, size, name, undo, boot, deadlineMs = BOOT_MS }: BootImage): Promise<Booted> {
+  const dir = join(context.paths.staging, name)
+  const uid = vmUser(name)
+  await rm(dir, { recursive: true, force: true })
+  undo.add('boot directory', () => rm(dir, { recursive: true, force: true }))
+  const links = [names.kernel, names.initramfs, diskLayerName(0)].map((file) => ({ name: file, path: join(image.dir, file) }))
+  const machine = await makeMachineDirectory({ dir, links, sharedLayers: 1, diskSizeMb: image.disk_size_mb, uid })
+  const memory = join(dir, names.memory)
+  await makeSparseFile(memory, size.memoryMb * 1024 * 1024, uid)
+  const [kernel, initramfs] = [join(dir, names.kernel), join(dir, names.initramfs)]
+  const signal = AbortSignal.timeout(deadlineMs)
+  const vm = await boot({ ...machine, ...size, name, memory, kernel, initramfs, commandLine: COMMAND_LINE }, signal)
+  undo.add('vm', () => vm.stop())
+  const channel = new AgentChannel(vm)
+  undo.add('agent channel', () => channel.close())
+  try {
+    await Promise.race([channel.connect(deadlineMs), vm.exited.then(({ reason }) => Promise.reject(new Error(reason)))])
+    return { vm, machine, channel, health: await askHealth(channel, signal) }
+  } catch (cause) {
+    const console = await vm.consoleTail()
+    throw new Problem('host_unavailable', `The image ${image.name} does not boot.`, { cause: new Error(`console:\n${console}`, { cause }) })
+  }
+}
+
+/** Names a size on a machine: what was captured under one is not restored under another. */
+function sizeName({ vcpus, memoryMb }: Size, needs: Needs): string {
+  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(needs)}`
+}
+

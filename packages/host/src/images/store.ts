@@ -1,0 +1,101 @@
+/** The images that this host offers: built from the recipes, kept in the data directory. */
+import { createHash } from 'node:crypto'
+import { link, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { entries, publish, sync, writeSynced } from '../fs/durable.js'
+import { diskLayerName, names, type Paths } from '../paths.js'
+import { packInitramfs } from './initramfs.js'
+import { kernelPart, rootPart, type PartsOptions } from './parts.js'
+import { digestOf, readRecipes, type KernelRecipe, type RootRecipe } from './recipe.js'
+
+const FORMAT = 1
+
+const imageSchema = z.object({
+  format: z.literal(FORMAT),
+  id: z.string(),
+  name: z.string(),
+  created_at: z.iso.datetime(),
+  disk_size_mb: z.int(),
+  size_bytes: z.int(),
+  kernel: z.string(),
+})
+/** A bootable root file system and kernel, in its directory. */
+export type Image = z.infer<typeof imageSchema> & { dir: string }
+
+export interface BuildImages extends PartsOptions {
+  /** The agent's binary. */
+  agent: string
+}
+
+/** Which images there should be, for these recipes and this agent. */
+async function wanted(agent: string): Promise<{ kernel: KernelRecipe; images: { id: string; root: RootRecipe }[]; agentBytes: Buffer }> {
+  const { kernel, roots } = await readRecipes()
+  const agentBytes = await readFile(agent)
+  const agentDigest = createHash('sha256').update(agentBytes).digest('hex')
+  const images = roots.map((root) => ({ root, id: `${root.name}-${digestOf(FORMAT, root, kernel, agentDigest)}` }))
+  return { kernel, images, agentBytes }
+}
+
+/** Builds the images that are missing and returns all of the present recipes'. */
+export async function buildImages(options: BuildImages): Promise<Image[]> {
+  const { kernel, images, agentBytes } = await wanted(options.agent)
+  await Promise.all([options.paths.images, options.paths.parts, options.paths.staging].map((dir) => mkdir(dir, { recursive: true })))
+  const built: Image[] = []
+  for (const { id, root } of images) built.push((await openImage(options.paths, id)) ?? (await build({ id, root, kernel, agentBytes }, options)))
+  return built
+}
+
+/** Whether `buildImages` would have something to do. */
+export async function imagesAreBuilt({ paths, agent }: Pick<BuildImages, 'paths' | 'agent'>): Promise<boolean> {
+  const { images } = await wanted(agent)
+  const present = await entries(paths.images)
+  return images.every(({ id }) => present.includes(id))
+}
+
+interface Build {
+  id: string
+  root: RootRecipe
+  kernel: KernelRecipe
+  agentBytes: Uint8Array
+}
+
+async function build({ id, root, kernel, agentBytes }: Build, options: BuildImages): Promise<Image> {
+  const { paths, onStep } = options
+  onStep?.('kernel')
+  const kernelFrom = await kernelPart(kernel, options)
+  onStep?.(root.name)
+  const disk = await rootPart(root, { ...options, onStep: (step) => onStep?.(`${root.name}: ${step}`) })
+  const staged = join(paths.staging, id)
+  await rm(staged, { recursive: true, force: true })
+  await mkdir(staged)
+  await link(join(kernelFrom.dir, names.kernel), join(staged, names.kernel))
+  await link(disk, join(staged, diskLayerName(0)))
+  await writeSynced(join(staged, names.initramfs), packInitramfs({ agent: agentBytes, modules: await readModules(kernelFrom.dir, kernel) }))
+  const image = {
+    format: FORMAT,
+    id,
+    name: root.name,
+    created_at: new Date().toISOString(),
+    disk_size_mb: root.disk_size_mb,
+    size_bytes: (await stat(disk)).blocks * 512,
+    kernel: kernelFrom.release,
+  } as const
+  await writeSynced(join(staged, names.image), JSON.stringify(image, null, 2))
+  await publish(staged, paths.image(id))
+  await sync(paths.images)
+  return { ...image, dir: paths.image(id) }
+}
+
+async function readModules(dir: string, { modules }: KernelRecipe): Promise<{ name: string; data: Buffer }[]> {
+  const present = await entries(dir)
+  const found = modules.filter((name) => present.includes(`${name}.ko`))
+  return Promise.all(found.map(async (name) => ({ name, data: await readFile(join(dir, `${name}.ko`)) })))
+}
+
+/** Opens an image; undefined when it is not there. */
+export async function openImage(paths: Paths, id: string): Promise<Image | undefined> {
+  const dir = paths.image(id)
+  const text = await readFile(join(dir, names.image), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : { ...imageSchema.parse(JSON.parse(text)), dir }
+}

@@ -1,0 +1,7 @@
+export { buildImages, imagesAreBuilt, type Image } from './images/store.js'
+export type { Size } from './images/ready.js'
+export { pathsOf } from './paths.js'
+export { Host } from './host.js'
+export { openHost, type OpenHost } from './open.js'
+export { startWorkers } from './worker/pool.js'
+export type { DriverChoice } from './vmm/registry.js'

@@ -1,0 +1,44 @@
+/** Puts a host together. */
+import { mkdir } from 'node:fs/promises'
+import { totalmem, availableParallelism } from 'node:os'
+import type { Logger } from 'pino'
+import type { Context } from './context.js'
+import { Host } from './host.js'
+import { bootImage } from './images/ready.js'
+import type { Image } from './images/store.js'
+import { pathsOf } from './paths.js'
+import { Undo } from './undo.js'
+import { openDriver, type DriverChoice } from './vmm/registry.js'
+import { startWorkers } from './worker/pool.js'
+
+const MiB = 1024 * 1024
+/** The size of the guest that tries an accelerator. */
+const TRIAL = { vcpus: 1, memoryMb: 256 }
+/** Where KVM works at all, a guest answers in less than two seconds; a crawling one would take minutes. */
+const TRIAL_MS = 15_000
+
+export interface OpenHost {
+  dataDir: string
+  driver: DriverChoice
+  log: Logger
+  /** The images to offer; made before, by `buildImages`. */
+  images: Image[]
+}
+
+/** Opens the host on a data directory. `close` lets go of its capsules without ending them. */
+export async function openHost({ dataDir, driver: choice, log, images }: OpenHost): Promise<Host> {
+  const paths = pathsOf(dataDir)
+  await Promise.all([paths.images, paths.snapshots, paths.capsules, paths.staging].map((dir) => mkdir(dir, { recursive: true, mode: 0o755 })))
+  const workers = startWorkers()
+  const driver = openDriver(choice, {
+    runTask: workers.run,
+    verdictFile: paths.accelerator,
+    tryBoot: async (boot) => {
+      await using undo = new Undo(log)
+      await bootImage({ context: { paths }, image: images[0]!, size: TRIAL, name: 'accelerator-trial', undo, boot, deadlineMs: TRIAL_MS })
+    },
+  })
+  const context: Context = { paths, driver, runTask: workers.run, log }
+  const limits = { maxVcpus: availableParallelism() * 4, maxMemoryMb: Math.floor((totalmem() / MiB) * 0.9) }
+  return new Host({ context, images, limits, onClose: () => workers.close() })
+}

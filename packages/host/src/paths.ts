@@ -1,0 +1,68 @@
+/**
+ * Every name that a host keeps on disk. docs/internals/data-directory.md explains them.
+ *
+ * ```
+ * <data>/images/<id>/               an image: image.json, vmlinux, initramfs, disk-0.raw
+ * <data>/images/<id>/ready/<size>/  a snapshot of it right after its boot, for one size and machine
+ * <data>/parts/<kind>-<digest>/     what images are put together from; reused while its recipe is the same
+ * <data>/snapshots/<id>/            a user's snapshot
+ * <data>/capsules/<id>/             a live capsule: capsule.json, its files, vmm.log, run/ (its process's own directory)
+ * <data>/staging/                   what is being made; emptied at start
+ * <data>/accelerator.json           which accelerator works here, found out once per boot of the machine
+ * ```
+ *
+ * A snapshot's and a capsule's files are hard links: a file is there until the last that uses it is gone, and nothing
+ * has to count.
+ */
+import { join } from 'node:path'
+
+export const names = {
+  manifest: 'manifest.json',
+  image: 'image.json',
+  record: 'capsule.json',
+  kernel: 'vmlinux',
+  initramfs: 'initramfs',
+  memory: 'memory.base',
+  difference: 'memory.difference',
+  devices: 'devices.state',
+  log: 'vmm.log',
+  run: 'run',
+  ready: 'ready',
+} as const
+
+export interface Paths {
+  data: string
+  images: string
+  parts: string
+  snapshots: string
+  capsules: string
+  staging: string
+  accelerator: string
+  image(id: string): string
+  ready(imageId: string, size: string): string
+  snapshot(id: string): string
+  capsule(id: string): string
+}
+
+/** The paths below a data directory. */
+export function pathsOf(data: string): Paths {
+  const below = (...parts: string[]) => join(data, ...parts)
+  return {
+    data,
+    images: below('images'),
+    parts: below('parts'),
+    snapshots: below('snapshots'),
+    capsules: below('capsules'),
+    staging: below('staging'),
+    accelerator: below('accelerator.json'),
+    image: (id) => below('images', id),
+    ready: (imageId, size) => below('images', imageId, names.ready, size),
+    snapshot: (id) => below('snapshots', id),
+    capsule: (id) => below('capsules', id),
+  }
+}
+
+/** The name of a disk layer, counted from the lowest. The lowest is the image's own file system. */
+export function diskLayerName(index: number): string {
+  return index === 0 ? 'disk-0.raw' : `disk-${index}.qcow2`
+}

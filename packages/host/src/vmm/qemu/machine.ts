@@ -1,0 +1,110 @@
+/** QEMU's command line: one machine, the same for a boot and a restore. */
+import { relative } from 'node:path'
+import type { BootSpec, DiskLayer, RestoreSpec } from '../types.js'
+
+/** How QEMU runs the guest's instructions. */
+export interface Accelerator {
+  name: 'kvm' | 'tcg'
+  /** QEMU's `-accel` argument. */
+  argument: string
+  /** QEMU's `-cpu` argument. */
+  cpu: string
+}
+
+// Under TCG a named modern model rather than `max`: what `max` adds (five-level paging, protection keys and more) is
+// emulated bit by bit and makes every guest slower.
+export const accelerators: Record<Accelerator['name'], Accelerator> = {
+  kvm: { name: 'kvm', argument: 'kvm', cpu: 'host,migratable=on' },
+  tcg: { name: 'tcg', argument: 'tcg,thread=multi', cpu: 'max,la57=off,pku=off,pks=off' },
+}
+
+/** Names of the sockets in the vm's run directory. */
+export const sockets = { qmp: 'qmp.sock', control: 'control.sock', data: 'data.sock' } as const
+
+/** Files are named relative to where the process works: it need not be able to reach that place by its full path. */
+function relativeTo(runDir: string) {
+  return (path: string) => relative(runDir, path)
+}
+
+/** The names of the agent's ports in the guest. */
+export const portNames = { control: 'wrenn.control', data: 'wrenn.data' } as const
+
+/** The inherited descriptor on which QEMU greets: ready without a socket file to wait for. */
+export const READY_FD = 3
+
+/** The console's last bytes, kept in QEMU's memory: a guest that prints for ever fills no disk. */
+const CONSOLE_BYTES = 65_536
+
+type Machine = Pick<BootSpec, 'name' | 'runDir' | 'vcpus' | 'memoryMb' | 'memory' | 'disk'>
+
+function machine({ name, runDir, vcpus, memoryMb, disk }: Machine, accelerator: Accelerator): string[] {
+  return [
+    ...['-name', `wrenn-${name},process=wrenn-vm`],
+    ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    // ACPI stays on (Debian's kernel finds virtio-mmio through it), and so do, under TCG, the PIT and the PIC: without
+    // them the kernel's clock calibration never ends. The firmware is named because its default varies by version.
+    ...['-M', 'microvm,x-option-roms=off,isa-serial=on,rtc=on,memory-backend=mem,suppress-vmdesc=on', '-bios', 'qboot.rom'],
+    ...['-accel', accelerator.argument, '-cpu', accelerator.cpu, '-smp', String(vcpus), '-m', `${memoryMb}M`],
+    ...['-chardev', `ringbuf,id=console,size=${CONSOLE_BYTES}`, '-serial', 'chardev:console'],
+    ...['-chardev', `socket,id=ready,fd=${READY_FD}`, '-mon', 'chardev=ready,mode=control'],
+    ...['-chardev', `socket,id=qmp,path=${sockets.qmp},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-device', 'virtio-serial-device,max_ports=3'],
+    ...port('control', 1),
+    ...port('data', 2),
+    ...blockdevs(disk, runDir),
+    ...['-device', 'virtio-blk-device,drive=disk'],
+  ]
+}
+
+function port(name: keyof typeof portNames, number: number): string[] {
+  return [
+    ...['-chardev', `socket,id=${name},path=${sockets[name]},server=on,wait=off`],
+    ...['-device', `virtserialport,chardev=${name},name=${portNames[name]},nr=${number}`],
+  ]
+}
+
+/** The chain of layers, each named by us: what a layer's own header says of what lies below it is never followed. */
+function blockdevs(layers: DiskLayer[], runDir: string): string[] {
+  const fromRun = relativeTo(runDir)
+  return layers.flatMap(({ path, format }, i) => {
+    const top = i === layers.length - 1
+    const node = {
+      driver: format,
+      'node-name': top ? 'disk' : `layer${i}`,
+      'read-only': !top,
+      discard: 'unmap',
+      file: { driver: 'file', filename: fromRun(path), 'node-name': `file${i}`, 'read-only': !top },
+      ...(format === 'qcow2' ? { backing: i === 0 ? null : `layer${i - 1}` } : {}),
+    }
+    return ['-blockdev', JSON.stringify(node)]
+  })
+}
+
+/** The arguments that boot a guest whose memory file becomes an image. */
+export function bootArguments(spec: BootSpec, accelerator: Accelerator): string[] {
+  const fromRun = relativeTo(spec.runDir)
+  const backend = { 'qom-type': 'memory-backend-file', id: 'mem', size: bytes(spec), 'mem-path': fromRun(spec.memory), share: true }
+  return [
+    ...['-object', JSON.stringify(backend)],
+    ...machine(spec, accelerator),
+    ...['-kernel', fromRun(spec.kernel), '-initrd', fromRun(spec.initramfs), '-append', spec.commandLine],
+  ]
+}
+
+/** The arguments for a guest whose state comes afterwards; it waits, paused. */
+export function restoreArguments(spec: RestoreSpec, accelerator: Accelerator): string[] {
+  const fromRun = relativeTo(spec.runDir)
+  const base = { 'qom-type': 'memory-backend-file', id: 'mem', size: bytes(spec), 'mem-path': fromRun(spec.memory) }
+  // Opened read-only and mapped privately: pages are shared until they are written, and no vm can write the file.
+  const backend = { ...base, share: false, readonly: true, rom: 'off' }
+  return [
+    ...['-object', JSON.stringify(backend)],
+    ...machine(spec, accelerator),
+    ...['-S', '-incoming', 'defer', '-global', 'migration.send-configuration=off'],
+  ]
+}
+
+function bytes({ memoryMb }: Machine): number {
+  return memoryMb * 1024 * 1024
+}

@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import { constants } from 'node:fs'
+import { open, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { isAlive, kill } from '../../process/identity.js'
+import { within } from '../../wait.js'
+import type { RunTask } from '../../worker/pool.js'
+import type { AgentPort, Capture, CaptureInto, Vm, VmExit, VmRecord } from '../types.js'
+import { sockets } from './machine.js'
+import type { Qmp } from './qmp.js'
+
+/** The device state is tens of kilobytes; a file larger than this is not one. */
+const MOST_DEVICE_STATE = 16 * 1024 * 1024
+/** How long QEMU may take to write the device state. */
+const SAVE_MS = 30_000
+/** How long a killed process may take to be gone. */
+const DEATH_MS = 10_000
+
+export interface QemuVmParts {
+  record: VmRecord
+  qmp: Qmp
+  runTask: RunTask
+  /** Resolves with the cause when the process ends; absent for a process that is not our child. */
+  childExit?: Promise<string>
+}
+
+/** One QEMU process. */
+export class QemuVm implements Vm {
+  readonly record: VmRecord
+  readonly exited: Promise<VmExit>
+  readonly #qmp: Qmp
+  readonly #runTask: RunTask
+  #stopping = false
+
+  constructor({ record, qmp, runTask, childExit }: QemuVmParts) {
+    this.record = record
+    this.#qmp = qmp
+    this.#runTask = runTask
+    const end = childExit ? Promise.race([childExit, this.#lostControl()]) : this.#lostControl()
+    this.exited = end.then((reason) => ({ reason, wanted: this.#stopping }))
+  }
+
+  async pause(): Promise<void> {
+    await this.#qmp.run('stop')
+  }
+
+  async resume(): Promise<void> {
+    await this.#qmp.run('cont')
+  }
+
+  async capture(into: CaptureInto): Promise<Capture> {
+    const { pid, memory, runDir } = this.record
+    const memoryDone = into.difference
+      ? this.#runTask('captureMemory', { pid, base: memory, into: into.difference })
+      : Promise.resolve({ changedBytes: 0 })
+    const [{ changedBytes }] = await Promise.all([memoryDone, this.#saveDevices(runDir, into.devices)])
+    return { changedBytes }
+  }
+
+  async openPort(port: AgentPort): Promise<Duplex> {
+    const socket = connect(join(this.record.runDir, sockets[port]))
+    socket.on('error', () => socket.destroy())
+    await within(DEATH_MS, once(socket, 'connect'), () => new Error(`QEMU does not accept a connection for the ${port} port`))
+    return socket
+  }
+
+  async consoleTail(): Promise<string> {
+    const text = await this.#qmp.run('ringbuf-read', { device: 'console', size: 8192 }).catch(() => '')
+    return typeof text === 'string' ? text.trimEnd() : ''
+  }
+
+  async stop(): Promise<VmExit> {
+    this.#stopping = true
+    await kill(this.record)
+    return within(DEATH_MS, this.exited, () => new Error(`process ${this.record.pid} does not end`))
+  }
+
+  detach(): void {
+    this.#stopping = true
+    this.#qmp.close()
+  }
+
+  /** QEMU writes the file as its own user in its own directory; what it wrote is copied, never followed or trusted. */
+  async #saveDevices(runDir: string, into: string): Promise<void> {
+    const name = 'devices.saved'
+    const saved = join(runDir, name)
+    await rm(saved, { force: true })
+    try {
+      await this.#qmp.run('xen-save-devices-state', { filename: name, live: false }, SAVE_MS)
+      const handle = await open(saved, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+      try {
+        const { size } = await handle.stat()
+        if (size === 0 || size > MOST_DEVICE_STATE) throw new Error(`a device state of ${size} bytes`)
+        await writeFile(into, await handle.readFile(), { flag: 'wx', mode: 0o444 })
+      } finally {
+        await handle.close()
+      }
+    } finally {
+      await rm(saved, { force: true })
+    }
+  }
+
+  /** A QEMU that closes its control connection is gone, or no longer ours to trust: it is made sure that it is gone. */
+  async #lostControl(): Promise<string> {
+    await this.#qmp.closed
+    if (!this.#stopping && (await isAlive(this.record))) await kill(this.record)
+    return 'QEMU ended'
+  }
+}

@@ -1,0 +1,31 @@
+/** The one place that knows the drivers. */
+import type { RunTask } from '../worker/pool.js'
+import { FakeDriver, type FakeWorld } from './fake/driver.js'
+import { QemuDriver } from './qemu/driver.js'
+import { probeQemu } from './qemu/probe.js'
+import type { BootSpec, Vm, VmmDriver } from './types.js'
+
+/** Which driver, and how it is set. */
+export type DriverChoice = { kind: 'qemu'; accelerator: 'auto' | 'kvm' | 'tcg' } | { kind: 'fake'; world: FakeWorld }
+
+export interface DriverTools {
+  runTask: RunTask
+  /** Where a driver may keep what it found out about the machine. */
+  verdictFile: string
+  /** Boots the smallest image by the given function until its agent answers. */
+  tryBoot: (boot: (spec: BootSpec, signal: AbortSignal) => Promise<Vm>) => Promise<void>
+}
+
+export function openDriver(choice: DriverChoice, { runTask, verdictFile, tryBoot }: DriverTools): VmmDriver {
+  if (choice.kind === 'fake') return new FakeDriver(choice.world)
+  const driver: QemuDriver = new QemuDriver({
+    runTask,
+    probe: () =>
+      probeQemu({
+        verdictFile,
+        wanted: choice.accelerator,
+        tryBoot: (needs) => tryBoot((spec, signal) => driver.bootWith(spec, { needs }, signal)),
+      }),
+  })
+  return driver
+}

@@ -1,0 +1,90 @@
+import type { ExpressionBuilder, Kysely } from 'kysely'
+import { moves, operations, type MoveName, type Operation } from './moves.js'
+import type { Capsule, CapsuleStore, Labels, MoveFacts } from './store.js'
+import type { CapsuleRow, Tables } from './tables.js'
+import { now } from './time.js'
+
+export class SqlCapsules implements CapsuleStore {
+  constructor(private readonly db: Kysely<Tables>) {}
+
+  async insert({ metadata, ...capsule }: Capsule): Promise<void> {
+    await this.db
+      .insertInto('capsules')
+      .values({ ...capsule, metadata: metadata && JSON.stringify(metadata) })
+      .execute()
+  }
+
+  async find(teamId: string, id: string): Promise<Capsule | undefined> {
+    const row = await this.db
+      .selectFrom('capsules')
+      .selectAll()
+      .where('id', '=', id)
+      .where('teamId', '=', teamId)
+      .executeTakeFirst()
+    return row && toCapsule(row)
+  }
+
+  async listAlive(teamId: string): Promise<Capsule[]> {
+    const rows = await this.db
+      .selectFrom('capsules')
+      .selectAll()
+      .where('teamId', '=', teamId)
+      .where('status', 'not in', ['stopped', 'error'])
+      .orderBy('createdAt', 'desc')
+      .execute()
+    return rows.map(toCapsule)
+  }
+
+  async unsettled(): Promise<Capsule[]> {
+    const rows = await this.db
+      .selectFrom('capsules')
+      .selectAll()
+      .where(({ or, eb }) => or([eb('status', 'in', ['starting', 'running']), eb('operation', 'is not', null)]))
+      .execute()
+    return rows.map(toCapsule)
+  }
+
+  async move(id: string, name: MoveName, facts: MoveFacts = {}): Promise<boolean> {
+    const { from, during, to } = moves[name]
+    const { numUpdatedRows } = await this.db
+      .updateTable('capsules')
+      .set({ ...facts, status: to, operation: null, lastUpdated: now() })
+      .where('id', '=', id)
+      .where('status', 'in', from)
+      .where((eb) => eb.or(during.map((operation) => isUnderWay(eb, operation))))
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
+  }
+
+  async begin(id: string, operation: Operation): Promise<boolean> {
+    const { numUpdatedRows } = await this.db
+      .updateTable('capsules')
+      .set({ operation })
+      .where('id', '=', id)
+      .where('status', 'in', operations[operation].from)
+      .where('operation', 'is', null)
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
+  }
+
+  async end(id: string, operation: Operation): Promise<void> {
+    await this.db
+      .updateTable('capsules')
+      .set({ operation: null })
+      .where('id', '=', id)
+      .where('operation', '=', operation)
+      .execute()
+  }
+
+  async active(id: string, at: string): Promise<void> {
+    await this.db.updateTable('capsules').set({ lastActiveAt: at }).where('id', '=', id).execute()
+  }
+}
+
+function toCapsule({ metadata, ...row }: CapsuleRow): Capsule {
+  return { ...row, metadata: metadata === null ? null : (JSON.parse(metadata) as Labels) }
+}
+
+function isUnderWay(eb: ExpressionBuilder<Tables, 'capsules'>, operation: Operation | null) {
+  return operation === null ? eb('operation', 'is', null) : eb('operation', '=', operation)
+}

@@ -1,0 +1,101 @@
+/**
+ * The store as the services know it: narrow, so that another database can stand behind it. Times go in and come out
+ * as ISO text in UTC.
+ */
+import type { MoveName, Operation } from './moves.js'
+import type { CapsuleRow, KeyRow, TemplateRow, VersionRow } from './tables.js'
+
+export type Key = KeyRow
+
+export type Labels = Record<string, string>
+export type Version = Omit<VersionRow, 'metadata'> & { metadata: Labels }
+export type Capsule = Omit<CapsuleRow, 'metadata'> & { metadata: Labels | null }
+export type Name = TemplateRow
+
+/** A name together with what it means now. */
+export interface Template {
+  name: string
+  teamId: string
+  platform: boolean
+  version: Version
+}
+
+export interface KeyStore {
+  insert(key: Key): Promise<void>
+  byHash(hash: string): Promise<Key | undefined>
+  /** The keys that are not revoked, newest first. */
+  list(teamId: string): Promise<Key[]>
+  used(id: string, at: string): Promise<void>
+  /** @returns whether there was such a key, not yet revoked */
+  revoke(which: { teamId: string; id: string; at: string }): Promise<boolean>
+}
+
+export interface NameStore {
+  find(teamId: string, name: string): Promise<Name | undefined>
+  insert(name: Name): Promise<void>
+  /** Makes the name mean a version, or nothing. */
+  point(id: string, versionId: string | null): Promise<void>
+  /** Removes the name when no version at all is left of it. */
+  removeIfUnused(id: string): Promise<void>
+}
+
+export interface TemplateStore {
+  find(teamId: string, name: string): Promise<Template | undefined>
+  /** What is shown to a team: what its own names and those of `platformId` mean, newest first. */
+  list(teamIds: readonly string[]): Promise<Template[]>
+}
+
+/** What becomes known of a version when it is ready. */
+export type Ready = Pick<Version, 'vcpus' | 'memoryMb' | 'sizeBytes' | 'metadata' | 'createdAt'>
+
+export interface VersionStore {
+  insert(version: Version): Promise<void>
+  get(id: string): Promise<Version | undefined>
+  /** Those that are being made, of one name or of all. */
+  pending(templateId?: string): Promise<Version[]>
+  /** Marks a version ready and gives it the next number of its name. */
+  ready(id: string, facts: Ready): Promise<void>
+  retire(id: string): Promise<void>
+  /** Retired versions from which no capsule is starting. */
+  removable(): Promise<Version[]>
+  remove(id: string): Promise<void>
+  /** The snapshots whose files have to be on the hosts. */
+  snapshotIds(): Promise<string[]>
+}
+
+export interface CapsuleStore {
+  insert(capsule: Capsule): Promise<void>
+  find(teamId: string, id: string): Promise<Capsule | undefined>
+  /** The team's capsules that are neither stopped nor in error, newest first. */
+  listAlive(teamId: string): Promise<Capsule[]>
+  /** Those that are starting, running, or have an operation under way, of all teams. */
+  unsettled(): Promise<Capsule[]>
+  /**
+   * Changes the status, if the move is legal from the present one; ends the operation under way.
+   * @returns false, with nothing changed, where it is not legal
+   */
+  move(id: string, name: MoveName, facts?: MoveFacts): Promise<boolean>
+  /** @returns false, with nothing changed, where the operation may not begin now */
+  begin(id: string, operation: Operation): Promise<boolean>
+  /** Ends the operation, the status staying as it is. Does nothing when it is not under way. */
+  end(id: string, operation: Operation): Promise<void>
+  active(id: string, at: string): Promise<void>
+}
+
+export type MoveFacts = Partial<Pick<Capsule, 'reason' | 'diskSizeMb' | 'startedAt' | 'lastActiveAt'>>
+
+export interface Store {
+  /** The team that exists from the start, and the one that owns the platform's templates. */
+  readonly teams: { readonly defaultId: string; readonly platformId: string }
+  readonly keys: KeyStore
+  readonly names: NameStore
+  readonly templates: TemplateStore
+  readonly versions: VersionStore
+  readonly capsules: CapsuleStore
+  /**
+   * Runs `work` in one serializable transaction: all of it happens or, when it throws, nothing. `work` has to use the
+   * store that it is given and no other, and must not wait for anything else meanwhile.
+   */
+  transaction<T>(work: (store: Store) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
