@@ -1,5 +1,5 @@
 /** A host: it runs capsules. The implementation of `HostClient` in the same process. */
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Problem, type CaptureSpec, type Expected, type Gone, type Guest, type HostClient, type HostFacts, type ImageInfo, type Reconciled, type SnapshotInfo, type StartedCapsule, type StartSpec } from '@wrenn/wire'
 import { captureCapsule } from './capsules/capture.js'
@@ -10,7 +10,6 @@ import type { Context } from './context.js'
 import { removeDirectory } from './fs/durable.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
-import { diskLayerName } from './paths.js'
 import { assertRestorable } from './snapshots/manifest.js'
 import { corrupt, openSnapshot, type Snapshot } from './snapshots/store.js'
 
@@ -79,9 +78,8 @@ export class Host implements HostClient {
     if (capsule) await this.#live.destroy(capsule)
   }
 
-  async capture({ capsuleId, snapshotId }: CaptureSpec): Promise<SnapshotInfo> {
-    await mkdir(this.#context.paths.snapshots, { recursive: true })
-    return captureCapsule(this.#context, this.#live.get(capsuleId), snapshotId)
+  async capture({ capsuleId, ...spec }: CaptureSpec): Promise<SnapshotInfo> {
+    return captureCapsule(this.#context, this.#live.get(capsuleId), spec)
   }
 
   async release(capsuleId: string): Promise<void> {
@@ -95,7 +93,8 @@ export class Host implements HostClient {
 
   async diskUsedBytes(capsuleId: string): Promise<number> {
     const { dir, record } = this.#live.get(capsuleId)
-    return (await stat(join(dir, diskLayerName(record.origin.disk.length)))).blocks * BLOCK
+    const layers = await Promise.all(record.layers.map((name) => stat(join(dir, name))))
+    return layers.reduce((sum, { blocks }) => sum + blocks * BLOCK, 0)
   }
 
   guest(capsuleId: string): Guest {

@@ -2,7 +2,7 @@
  * Every name that a host keeps on disk. docs/internals/data-directory.md explains them.
  *
  * ```
- * <data>/images/<id>/               an image: image.json, vmlinux, initramfs, disk-0.raw
+ * <data>/images/<id>/               an image: image.json, vmlinux, initramfs, disk-0.qcow2
  * <data>/images/<id>/ready/<size>/  a snapshot of it right after its boot, for one size and machine
  * <data>/parts/<kind>-<digest>/     what images are put together from; reused while its recipe is the same
  * <data>/snapshots/<id>/            a user's snapshot
@@ -62,7 +62,7 @@ export function pathsOf(data: string): Paths {
   }
 }
 
-/** The name of a disk layer, counted from the lowest. The lowest is the image's own file system. */
+/** The name of a disk layer, counted from the lowest, which is the image's own file system. */
 export function diskLayerName(index: number): string {
-  return index === 0 ? 'disk-0.raw' : `disk-${index}.qcow2`
+  return `disk-${index}.qcow2`
 }

@@ -47,6 +47,8 @@ export interface StartedCapsule {
 export interface CaptureSpec {
   capsuleId: string
   snapshotId: string
+  /** Whether the capsule is to run on after a successful capture (`release`), rather than be destroyed. */
+  keepSource: boolean
 }
 
 export interface SnapshotInfo {

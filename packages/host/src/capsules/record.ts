@@ -12,6 +12,8 @@ export const capsuleRecordSchema = z.object({
   capsule_id: z.string(),
   /** What it was restored from. Its files are linked into the capsule's directory. */
   origin: manifestSchema,
+  /** Its own disk layers over those of the origin, lowest first. The last is written; more than one only after a failed capture. */
+  layers: z.array(z.string()).min(1),
   vm: vmRecordSchema,
 })
 export type CapsuleRecord = z.infer<typeof capsuleRecordSchema>

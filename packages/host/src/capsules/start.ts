@@ -6,12 +6,12 @@ import { renew } from '../agent/greet.js'
 import type { Context } from '../context.js'
 import { makeMachineDirectory } from '../disk/directory.js'
 import { removeDirectory } from '../fs/durable.js'
-import { names } from '../paths.js'
+import { diskLayerName, names } from '../paths.js'
 import { vmUser } from '../process/user.js'
 import type { Snapshot } from '../snapshots/store.js'
 import { Undo } from '../undo.js'
 import { liveCapsule, type LiveCapsules } from './live.js'
-import { writeRecord } from './record.js'
+import { writeRecord, type CapsuleRecord } from './record.js'
 
 /** How long a restore may take, from the first file to the agent's word. */
 const START_MS = 60_000
@@ -69,7 +69,8 @@ async function restoreCapsule({ paths, driver, log }: Context, live: LiveCapsule
   await channel.connect(AGENT_MS)
   await renew(channel, { capsuleId, template })
 
-  const record = { format: 1, capsule_id: capsuleId, origin: manifest, vm: vm.record } as const
+  const layers = [diskLayerName(manifest.disk.length)]
+  const record: CapsuleRecord = { format: 1, capsule_id: capsuleId, origin: manifest, layers, vm: vm.record }
   await writeRecord(dir, record)
   live.add(liveCapsule({ dir, vm, record }, channel))
   undo.keep()

@@ -6,15 +6,16 @@
 import { chown, link, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskLayerName, names } from '../paths.js'
-import type { DiskLayer } from '../vmm/types.js'
 import { createOverlay } from './qcow2.js'
+
+const MiB = 1024 * 1024
 
 export interface MachineDirectory {
   dir: string
   runDir: string
   logFile: string
-  /** The disk's layers, lowest first; the vm writes the last. */
-  disk: DiskLayer[]
+  /** The paths of the disk's layers, lowest first; the vm writes the last. */
+  disk: string[]
   uid: number | undefined
 }
 
@@ -37,7 +38,7 @@ export async function makeMachineDirectory({ dir, links, sharedLayers, diskSizeM
   await mkdir(runDir, { mode: 0o700 })
   await Promise.all([
     ...links.map(({ name, path }) => link(path, join(dir, name))),
-    createOverlay(join(dir, top), diskSizeMb * 1024 * 1024).then(() => give(join(dir, top), uid)),
+    makeLayer({ path: join(dir, top), diskSizeMb, uid }),
     give(runDir, uid),
   ])
   const layers = Array.from({ length: sharedLayers + 1 }, (_, i) => diskLayerName(i))
@@ -45,9 +46,15 @@ export async function makeMachineDirectory({ dir, links, sharedLayers, diskSizeM
     dir,
     runDir,
     logFile: join(dir, names.log),
-    disk: layers.map((name, i) => ({ path: join(dir, name), format: i === 0 ? 'raw' : 'qcow2' })),
+    disk: layers.map((name) => join(dir, name)),
     uid,
   }
+}
+
+/** Makes an empty disk layer for the vm to write. */
+export async function makeLayer({ path, diskSizeMb, uid }: { path: string; diskSizeMb: number; uid: number | undefined }): Promise<void> {
+  await createOverlay(path, diskSizeMb * MiB)
+  await give(path, uid)
 }
 
 /** Makes an empty file of a size, all hole, for the vm to write. */

@@ -1,5 +1,5 @@
 /** What images are put together from: the kernel with its modules, and root file systems. Built once per recipe. */
-import { chmod, cp, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { entries, publish, sync } from '../fs/durable.js'
 import { names, type Paths } from '../paths.js'
@@ -9,7 +9,8 @@ import { digestOf, type KernelRecipe, type RootRecipe } from './recipe.js'
 
 /** Part of every digest; raised when the way of building changes. */
 const BUILDER = 1
-const DISK = 'disk.raw'
+const isRoot = process.getuid?.() === 0
+const DISK = 'disk.qcow2'
 const RELEASE = 'release'
 
 export interface PartsOptions {
@@ -99,7 +100,7 @@ const kept = ['/usr/share/doc/*/copyright']
 
 async function bootstrap({ suite, packages, variant, archive }: Bootstrap, { onStep, signal }: PartsOptions): Promise<void> {
   const paths = [...left.map((path) => `--dpkgopt=path-exclude=${path}`), ...kept.map((path) => `--dpkgopt=path-include=${path}`)]
-  const mode = process.getuid?.() === 0 ? 'root' : 'unshare'
+  const mode = isRoot ? 'root' : 'unshare'
   const args = [`--mode=${mode}`, `--variant=${variant}`, `--include=${packages.join(',')}`, ...paths, suite, archive]
   await run('mmdebstrap', args, { signal, onLine: (line) => tellStep(line, onStep) })
 }
@@ -122,18 +123,21 @@ interface FileSystem {
  * up; its users may write only where everybody may.
  */
 async function makeFileSystem({ staged, archive, sizeMb, signal }: FileSystem): Promise<void> {
-  const disk = join(staged, DISK)
+  const raw = join(staged, 'disk.raw')
   const tree = join(staged, 'tree')
-  await (await open(disk, 'wx', 0o666)).close()
-  await chmod(disk, 0o666)
+  await (await open(raw, 'wx', 0o666)).close()
+  await chmod(raw, 0o666)
   await mkdir(tree, { mode: 0o777 })
   await chmod(tree, 0o777)
-  const script = 'cd "$1" && mkdir root && tar -xpf "$2" -C root --numeric-owner && mke2fs -q -t ext4 -E root_owner=0:0 -d root "$3" "$4"M; code=$?; rm -rf root; exit $code'
-  const command = ['sh', '-c', script, 'sh', tree, archive, disk, String(sizeMb)]
-  const [program, ...args] = process.getuid?.() === 0 ? command : ['mmdebstrap', '--unshare-helper', ...command]
+  const script =
+    'cd "$1" && mkdir root && tar -xpf "$2" -C root --numeric-owner && ' +
+    'mke2fs -q -t ext4 -E root_owner=0:0 -d root "$3" "$4"M; code=$?; rm -rf root; exit $code'
+  const command = ['sh', '-c', script, 'sh', tree, archive, raw, String(sizeMb)]
+  const [program, ...args] = isRoot ? command : ['mmdebstrap', '--unshare-helper', ...command]
   await run(program!, args, { signal })
   await rm(tree, { recursive: true })
-  await chmod(disk, 0o444)
-  if ((await stat(disk)).size !== sizeMb * 1024 * 1024) throw new Error('mke2fs made a file system of another size')
+  // As qcow2 the file's length is that of its content, so that reading all of it costs no more than that.
+  await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, join(staged, DISK)], { signal })
+  await rm(raw)
+  await chmod(join(staged, DISK), 0o444)
 }
-

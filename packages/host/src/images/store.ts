@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { link, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { entries, publish, sync, writeSynced } from '../fs/durable.js'
+import { entries, publish, writeSynced } from '../fs/durable.js'
 import { diskLayerName, names, type Paths } from '../paths.js'
 import { packInitramfs } from './initramfs.js'
 import { kernelPart, rootPart, type PartsOptions } from './parts.js'
@@ -72,19 +72,17 @@ async function build({ id, root, kernel, agentBytes }: Build, options: BuildImag
   await link(join(kernelFrom.dir, names.kernel), join(staged, names.kernel))
   await link(disk, join(staged, diskLayerName(0)))
   await writeSynced(join(staged, names.initramfs), packInitramfs({ agent: agentBytes, modules: await readModules(kernelFrom.dir, kernel) }))
-  const image = {
-    format: FORMAT,
-    id,
-    name: root.name,
-    created_at: new Date().toISOString(),
-    disk_size_mb: root.disk_size_mb,
-    size_bytes: (await stat(disk)).blocks * 512,
-    kernel: kernelFrom.release,
-  } as const
-  await writeSynced(join(staged, names.image), JSON.stringify(image, null, 2))
+  const sizes = { disk_size_mb: root.disk_size_mb, size_bytes: (await stat(disk)).blocks * 512 }
+  await writeImage(staged, { id, name: root.name, kernel: kernelFrom.release, ...sizes })
   await publish(staged, paths.image(id))
-  await sync(paths.images)
-  return { ...image, dir: paths.image(id) }
+  return (await openImage(paths, id))!
+}
+
+/** Completes an image's directory: with this file it is one. */
+export async function writeImage(dir: string, facts: Omit<Image, 'format' | 'created_at' | 'dir'>): Promise<Image> {
+  const image = { format: FORMAT, created_at: new Date().toISOString(), ...facts } as const
+  await writeSynced(join(dir, names.image), JSON.stringify(image, null, 2))
+  return { ...image, dir }
 }
 
 async function readModules(dir: string, { modules }: KernelRecipe): Promise<{ name: string; data: Buffer }[]> {

@@ -1,6 +1,7 @@
 /** The one place that knows the drivers. */
 import type { RunTask } from '../worker/pool.js'
-import { FakeDriver, type FakeWorld } from './fake/driver.js'
+import { FakeDriver } from './fake/driver.js'
+import type { FakeWorld } from './fake/world.js'
 import { QemuDriver } from './qemu/driver.js'
 import { probeQemu } from './qemu/probe.js'
 import type { BootSpec, Vm, VmmDriver } from './types.js'

@@ -28,12 +28,6 @@ export interface VmmProbe {
   }
 }
 
-/** A layer of a disk, lowest first; all but the last are read-only. */
-export interface DiskLayer {
-  path: string
-  format: 'raw' | 'qcow2'
-}
-
 /** All paths are absolute. */
 interface Machine {
   /** The capsule's or image's id; names the process. */
@@ -46,7 +40,8 @@ interface Machine {
   uid?: number | undefined
   vcpus: number
   memoryMb: number
-  disk: DiskLayer[]
+  /** The disk's layers, qcow2, lowest first; all but the last are read-only. */
+  disk: string[]
 }
 
 export interface BootSpec extends Machine {
@@ -108,6 +103,8 @@ export interface Vm {
   resume(): Promise<void>
   /** Writes the device state and, where asked, the memory difference. Only while paused. */
   capture(into: CaptureInto): Promise<Capture>
+  /** Puts an empty layer over the disk; what was the top is written no more. Only while paused. */
+  addDiskLayer(path: string): Promise<void>
   /** Opens one of the agent's two ports. A new opening replaces the one before. */
   openPort(port: AgentPort): Promise<Duplex>
   /** The last that the guest's console said, for error messages; empty where there is none. */

@@ -1,6 +1,6 @@
 /** QEMU's command line: one machine, the same for a boot and a restore. */
 import { relative } from 'node:path'
-import type { BootSpec, DiskLayer, RestoreSpec } from '../types.js'
+import type { BootSpec, RestoreSpec } from '../types.js'
 
 /** How QEMU runs the guest's instructions. */
 export interface Accelerator {
@@ -65,17 +65,17 @@ function port(name: keyof typeof portNames, number: number): string[] {
 }
 
 /** The chain of layers, each named by us: what a layer's own header says of what lies below it is never followed. */
-function blockdevs(layers: DiskLayer[], runDir: string): string[] {
+function blockdevs(layers: string[], runDir: string): string[] {
   const fromRun = relativeTo(runDir)
-  return layers.flatMap(({ path, format }, i) => {
+  return layers.flatMap((path, i) => {
     const top = i === layers.length - 1
     const node = {
-      driver: format,
+      driver: 'qcow2',
       'node-name': top ? 'disk' : `layer${i}`,
       'read-only': !top,
       discard: 'unmap',
       file: { driver: 'file', filename: fromRun(path), 'node-name': `file${i}`, 'read-only': !top },
-      ...(format === 'qcow2' ? { backing: i === 0 ? null : `layer${i - 1}` } : {}),
+      backing: i === 0 ? null : `layer${i - 1}`,
     }
     return ['-blockdev', JSON.stringify(node)]
   })

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { open, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { basename, extname, join, relative } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { z } from 'zod'
 import { isAlive, kill } from '../../process/identity.js'
 import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
@@ -25,6 +26,9 @@ export interface QemuVmParts {
   /** Resolves with the cause when the process ends; absent for a process that is not our child. */
   childExit?: Promise<string>
 }
+
+/** Of QEMU's list of drives, what tells which node the guest writes now. */
+const driveSchema = z.array(z.object({ inserted: z.object({ 'node-name': z.string() }).optional() }))
 
 /** One QEMU process. */
 export class QemuVm implements Vm {
@@ -57,6 +61,21 @@ export class QemuVm implements Vm {
       : Promise.resolve({ changedBytes: 0 })
     const [{ changedBytes }] = await Promise.all([memoryDone, this.#saveDevices(runDir, into.devices)])
     return { changedBytes }
+  }
+
+  async addDiskLayer(path: string): Promise<void> {
+    const drives = driveSchema.parse(await this.#qmp.run('query-block'))
+    const current = drives.find(({ inserted }) => inserted)!.inserted!['node-name']
+    const node = basename(path, extname(path))
+    const filename = relative(this.record.runDir, path)
+    await this.#qmp.run('blockdev-add', {
+      driver: 'qcow2',
+      'node-name': node,
+      discard: 'unmap',
+      file: { driver: 'file', filename },
+      backing: null,
+    })
+    await this.#qmp.run('blockdev-snapshot', { node: current, overlay: node })
   }
 
   async openPort(port: AgentPort): Promise<Duplex> {

@@ -1,0 +1,81 @@
+/** The fake guest's agent: links as the real one does, and answers over HTTP/2. */
+import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { FakeGuest } from './guest.js'
+import { answer, fakeRoutes } from './routes.js'
+import { FakeError } from './tree.js'
+
+const MARKER = 16
+const statuses: Partial<Record<FakeError['code'], number>> = { invalid: 400, not_found: 404 }
+
+export class FakeAgent {
+  readonly #server: Http2Server
+  #session: ServerHttp2Session | undefined
+  #data: Duplex | undefined
+  #marker: Buffer | undefined
+
+  /** @param isSilent whether the agent leaves a request without an answer */
+  constructor(
+    private readonly guest: FakeGuest,
+    isSilent: (path: string) => boolean,
+  ) {
+    this.#server = createServer()
+    this.#server.on('session', (session) => (this.#session = session))
+    this.#server.on('sessionError', () => {})
+    this.#server.on('stream', (stream, headers) => {
+      stream.on('error', () => {})
+      const url = new URL(headers[':path'] ?? '/', 'http://agent')
+      if (isSilent(url.pathname)) return
+      const [, selector = ''] = /^\/v1\/processes\/([^/]+)\/signal$/.exec(url.pathname) ?? []
+      const name = selector ? '/v1/processes/*/signal' : url.pathname
+      const handler = fakeRoutes[`${headers[':method']} ${name}`]
+      const call = { guest: this.guest, stream, query: url.searchParams, selector: decodeURIComponent(selector) }
+      const done = handler ? answer(call, handler) : Promise.reject(new FakeError('invalid', `no route ${name}`))
+      done.catch((error: unknown) => {
+        if (stream.destroyed) return
+        const { code, message } = error instanceof FakeError ? error : { code: 'io' as const, message: String(error) }
+        stream.respond({ ':status': code === 'io' ? 500 : (statuses[code] ?? 409) })
+        stream.end(JSON.stringify({ error: { code, message } }))
+      })
+    })
+  }
+
+  /** The host has opened a port. */
+  connected(port: 'control' | 'data', stream: Duplex): void {
+    stream.on('error', () => {})
+    if (port === 'data') {
+      this.#data = stream
+      this.#link()
+      return
+    }
+    stream.on('data', (chunk: Buffer) => {
+      const [, marker] = /link ([0-9a-f]{32})/.exec(chunk.toString()) ?? []
+      if (!marker) return
+      this.#marker = Buffer.from(marker, 'hex')
+      this.#link()
+    })
+  }
+
+  end(): void {
+    this.#session?.destroy()
+    this.#data?.destroy()
+    this.guest.processes.end('all')
+  }
+
+  /** Once both ports have spoken: drops the old connection, and begins behind the marker. */
+  #link(): void {
+    const [data, marker] = [this.#data, this.#marker]
+    if (!data || !marker) return
+    this.#data = this.#marker = undefined
+    this.#session?.destroy()
+    const onReadable = () => {
+      const seen = data.read(MARKER) as Buffer | null
+      if (!seen) return
+      data.off('readable', onReadable)
+      if (!seen.equals(marker)) return data.destroy()
+      data.write(marker)
+      this.#server.emit('connection', data)
+    }
+    data.on('readable', onReadable)
+  }
+}
