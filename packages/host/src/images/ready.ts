@@ -68,7 +68,7 @@ export class ReadyImages {
     await link(join(machine.dir, top), join(staged, top))
     await freeze(join(staged, top))
     await mkdir(join(paths.image(image.id), names.ready), { recursive: true })
-    return publishSnapshot({
+    return await publishSnapshot({
       staged,
       final: dir,
       files: [

@@ -37,15 +37,14 @@ export interface Publish {
  * moves the directory to its name. When this resolves, the snapshot survives a power cut.
  */
 export async function publishSnapshot({ staged, final, files, manifest, runTask }: Publish): Promise<Snapshot> {
-  const finished = await Promise.all(
-    files.map(async ({ name, from, own }): Promise<SnapshotFile> => {
-      const path = join(staged, name)
-      if (from) await link(from.path, path)
-      const sha256 = from?.sha256 ?? (await runTask('syncAndDigest', path))
-      const { size, blocks } = await stat(path)
-      return { name, bytes: size, occupied: blocks * BLOCK, sha256, own }
-    }),
-  )
+  const finished: SnapshotFile[] = []
+  for (const { name, from, own } of files) {
+    const path = join(staged, name)
+    if (from) await link(from.path, path)
+    const sha256 = from?.sha256 ?? (await runTask('syncAndDigest', path))
+    const { size, blocks } = await stat(path)
+    finished.push({ name, bytes: size, occupied: blocks * BLOCK, sha256, own })
+  }
   const whole: Manifest = { format: 1, created_at: new Date().toISOString(), ...manifest, files: finished }
   await writeSynced(join(staged, names.manifest), JSON.stringify(whole, null, 2))
   await publish(staged, final)

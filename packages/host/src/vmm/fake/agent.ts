@@ -32,7 +32,7 @@ export class FakeAgent {
       const call = { guest: this.guest, stream, query: url.searchParams, selector: decodeURIComponent(selector) }
       const done = handler ? answer(call, handler) : Promise.reject(new FakeError('invalid', `no route ${name}`))
       done.catch((error: unknown) => {
-        if (stream.destroyed) return
+        if (stream.destroyed || stream.headersSent) return stream.destroy()
         const { code, message } = error instanceof FakeError ? error : { code: 'io' as const, message: String(error) }
         stream.respond({ ':status': code === 'io' ? 500 : (statuses[code] ?? 409) })
         stream.end(JSON.stringify({ error: { code, message } }))

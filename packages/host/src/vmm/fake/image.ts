@@ -2,13 +2,16 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createOverlay } from '../../disk/qcow2.js'
-import { writeImage, type Image } from '../../images/store.js'
+import { openImage, writeImage, type Image } from '../../images/store.js'
 import { diskLayerName, names, type Paths } from '../../paths.js'
 
 const MiB = 1024 * 1024
 
+/** Makes the image, unless it is there. */
 export async function makeFakeImage(paths: Paths, name: string): Promise<Image> {
   const id = `${name}-fake`
+  const present = await openImage(paths, id)
+  if (present) return present
   const dir = paths.image(id)
   await mkdir(dir, { recursive: true })
   for (const file of [names.kernel, names.initramfs]) await writeFile(join(dir, file), '')

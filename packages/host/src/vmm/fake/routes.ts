@@ -74,14 +74,17 @@ async function exec({ guest, stream }: Call): Promise<Answer> {
   const stdin = (async function* () {
     for await (const { type, payload } of frames) if (type === frameTypes.stdin) yield payload
   })()
+  let begin!: () => void
+  const begun = new Promise<void>((resolve) => (begin = resolve))
   const streams = {
     stdin,
-    out: (data: Buffer | string) => send(frameTypes.stdout, Buffer.from(data as string)),
-    err: (data: Buffer | string) => send(frameTypes.stderr, Buffer.from(data as string)),
+    out: (data: Buffer | string) => begun.then(() => send(frameTypes.stdout, Buffer.from(data as string))),
+    err: (data: Buffer | string) => begun.then(() => send(frameTypes.stderr, Buffer.from(data as string))),
   }
   const { pid, tag, exited } = guest.processes.start(spec, spec.detached ? undefined : streams)
   stream.respond({ ':status': 200 })
   void send(frameTypes.started, Buffer.from(JSON.stringify({ pid, tag })))
+  begin()
   if (spec.detached) {
     stream.end()
     return answered

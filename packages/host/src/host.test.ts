@@ -1,0 +1,158 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newId, type HostClient } from '@wrenn/wire'
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openHost, pathsOf } from './index.js'
+import { FakeWorld, makeFakeImage } from './vmm/fake/index.js'
+import type { Host } from './host.js'
+
+const log = pino({ level: 'silent' })
+const signal = AbortSignal.timeout(60_000)
+let dataDir: string
+let world: FakeWorld
+let host: Host
+
+async function open(): Promise<Host> {
+  const images = [await makeFakeImage(pathsOf(dataDir), 'minimal')]
+  return openHost({ dataDir, driver: { kind: 'fake', world }, log, images })
+}
+
+async function start(from?: string): Promise<string> {
+  const capsuleId = newId('capsule')
+  const source = from
+    ? ({ kind: 'snapshot', snapshotId: from } as const)
+    : ({ kind: 'image', imageId: 'minimal-fake' } as const)
+  await host.start({ capsuleId, source, vcpus: 1, memoryMb: 64, template: 'minimal' })
+  return capsuleId
+}
+
+async function write(capsuleId: string, path: string, text: string): Promise<void> {
+  await host.guest(capsuleId).writeFile(path, [Buffer.from(text)] as never, signal)
+}
+
+async function read(capsuleId: string, path: string): Promise<string> {
+  const { chunks } = await host.guest(capsuleId).readFile(path, signal)
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) parts.push(chunk)
+  return Buffer.concat(parts).toString()
+}
+
+async function capture(client: HostClient, capsuleId: string, keepSource = false): Promise<string> {
+  const snapshotId = newId('snapshot')
+  await client.capture({ capsuleId, snapshotId, keepSource })
+  return snapshotId
+}
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'wrenn-host-'))
+  world = new FakeWorld()
+  host = await open()
+  await host.reconcile({ capsuleIds: [], snapshotIds: [] })
+})
+
+afterEach(async () => {
+  await host.close()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+test('a capsule starts from an image, and two at once share one boot', async () => {
+  const ids = await Promise.all([start(), start()])
+  expect(world.machines.size).toBe(2)
+  await Promise.all(ids.map((id) => write(id, '/root/a', id)))
+  expect(await Promise.all(ids.map((id) => read(id, '/root/a')))).toEqual(ids)
+})
+
+test('a capture holds the source, and any number of capsules start from it where it was', async () => {
+  const source = await start()
+  await write(source, '/root/note', 'before')
+  await host.guest(source).spawn({ cmd: 'sleep', args: ['infinity'], tag: 'worker' }, signal)
+  const snapshotId = await capture(host, source)
+  expect(world.machineOf(source)!.paused).toBe(true)
+  await host.destroy(source)
+  for (const id of [await start(snapshotId), await start(snapshotId)]) {
+    expect(await read(id, '/root/note')).toBe('before')
+    expect((await host.guest(id).processes(signal)).map(({ tag }) => tag)).toEqual(['worker'])
+  }
+})
+
+test('a capsule that lives on after its capture gets a disk layer of its own, again and again', async () => {
+  const source = await start()
+  const first = await capture(host, source, true)
+  await host.release(source)
+  await write(source, '/root/note', 'later')
+  const second = await capture(host, source, true)
+  await host.release(source)
+  expect(await readdir(pathsOf(dataDir).snapshot(first))).toContain('disk-2.qcow2')
+  expect(await readdir(pathsOf(dataDir).snapshot(second))).toContain('disk-3.qcow2')
+  await expect(read(await start(first), '/root/note')).rejects.toMatchObject({ code: 'not_found' })
+  expect(await read(await start(second), '/root/note')).toBe('later')
+})
+
+test('a capture that fails leaves the source running and no trace', async () => {
+  const source = await start()
+  for (const point of ['capture', 'pause'] as const) {
+    world.failNext(point, new Error('it broke'))
+    await expect(capture(host, source)).rejects.toMatchObject({ code: 'host_unavailable' })
+    expect(world.machineOf(source)!.paused).toBe(false)
+  }
+  world.failNext('capture', Object.assign(new Error('full'), { code: 'ENOSPC' }))
+  await expect(capture(host, source, true)).rejects.toMatchObject({ code: 'insufficient_storage' })
+  expect(await readdir(pathsOf(dataDir).snapshots)).toEqual([])
+  expect(await readdir(pathsOf(dataDir).staging)).toEqual([])
+  await write(source, '/root/still', 'here')
+})
+
+test('a start that fails leaves nothing', async () => {
+  await start()
+  world.failNext('restore', new Error('it broke'))
+  await expect(start()).rejects.toMatchObject({ code: 'host_unavailable' })
+  expect(world.machines.size).toBe(1)
+  expect(await readdir(pathsOf(dataDir).capsules)).toHaveLength(1)
+})
+
+test('after a restart running capsules are taken up, held ones run on, and the rest is removed', async () => {
+  const [kept, dropped, dead] = [await start(), await start(), await start()]
+  await write(kept, '/root/a', 'kept')
+  const orphan = await capture(host, kept)
+  await host.close()
+  world.machineOf(dead)!.end('power')
+  host = await open()
+  const { running, lost } = await host.reconcile({ capsuleIds: [kept, dead], snapshotIds: [] })
+  expect(running).toEqual([kept])
+  expect(lost.map(({ capsuleId }) => capsuleId)).toEqual([dead])
+  expect(await read(kept, '/root/a')).toBe('kept')
+  expect(await readdir(pathsOf(dataDir).snapshots)).not.toContain(orphan)
+  expect(await readdir(pathsOf(dataDir).capsules)).toEqual([kept])
+  expect(dropped).not.toBe(kept)
+})
+
+test('the end of a capsule that ends by itself is told, and its directory goes', async () => {
+  const told = new Promise((resolve) => host.onGone((id, reason) => resolve([id, reason])))
+  const id = await start()
+  world.machineOf(id)!.end('the guest powered off')
+  expect(await told).toEqual([id, 'the guest powered off'])
+})
+
+test('a program runs with its output, and leaving it kills it', async () => {
+  const id = await start()
+  const { output } = await host.guest(id).exec({ cmd: 'echo', args: ['hello'] }, signal)
+  const chunks = []
+  for await (const chunk of output) chunks.push(chunk)
+  expect(chunks).toMatchObject([{ type: 'stdout' }, { type: 'exit', exitCode: 0, timedOut: false }])
+  const endless = await host.guest(id).exec({ cmd: 'yes', args: [] }, signal)
+  for await (const _ of endless.output) break
+  const late = await host.guest(id).exec({ cmd: 'sleep', args: ['infinity'], timeoutMs: 20 } as never, signal)
+  const end = []
+  for await (const chunk of late.output) end.push(chunk)
+  expect(end).toMatchObject([{ type: 'exit', exitCode: -1, timedOut: true }])
+  expect(await host.guest(id).processes(signal)).toEqual([])
+})
+
+test('a snapshot whose file is gone or cut is refused as corrupt', async () => {
+  const source = await start()
+  const snapshotId = await capture(host, source)
+  await rm(join(pathsOf(dataDir).snapshot(snapshotId), 'memory.difference'))
+  await expect(start(snapshotId)).rejects.toMatchObject({ code: 'template_corrupt' })
+})
