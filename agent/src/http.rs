@@ -1,0 +1,167 @@
+//! One HTTP/2 connection: requests are handed to what answers them.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::body::{Answer, Reply, json};
+use crate::channel::Stream;
+use crate::failure::Failure;
+use crate::state::State;
+use crate::{exec, files, renew, system};
+
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+const MOST_STREAMS: u32 = 1000;
+/// The version of the protocol.
+const PROTOCOL: u32 = 1;
+
+#[derive(Clone)]
+struct Local;
+
+impl<F: Future + 'static> Executor<F> for Local {
+    fn execute(&self, work: F) {
+        tokio::task::spawn_local(async move {
+            work.await;
+        });
+    }
+}
+
+/// Serves a connection until its end.
+pub async fn serve(stream: Box<dyn Stream>, state: Rc<State>) {
+    let service = service_fn(move |request| {
+        let state = state.clone();
+        async move { answer(request, state).await }
+    });
+    // How it ends does not matter: the host asks for the next one.
+    let _ = http2::Builder::new(Local)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(MOST_STREAMS)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(request: Request<Incoming>, state: Rc<State>) -> Answer {
+    Ok(route(request, state).await.unwrap_or_else(|failure| {
+        let mut response = reply(&json!({ "error": failure }));
+        *response.status_mut() = failure.code.status();
+        response
+    }))
+}
+
+async fn route(request: Request<Incoming>, state: Rc<State>) -> Result<Response<Reply>, Failure> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let query = head.uri.query().unwrap_or("").to_owned();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match (&head.method, segments.as_slice()) {
+        (&Method::GET, ["v1", "health"]) => Ok(reply(&json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "protocol": PROTOCOL,
+            "kernel": system::kernel_release(),
+            "uptime_ms": state.started.elapsed().as_millis() as u64,
+        }))),
+        (&Method::POST, ["v1", "prepare"]) => {
+            files::blocking(|| {
+                system::sync();
+                Ok(())
+            })
+            .await?;
+            Ok(no_content())
+        }
+        (&Method::POST, ["v1", "renew"]) => {
+            let asked: renew::Renewal = json(body).await?;
+            Ok(reply(&json!({ "renewed": renew::renew(&asked, state.machine)? })))
+        }
+        (&Method::POST, ["v1", "exec"]) => Ok(pieces(exec::exec(body, state).await?, None)),
+        (&Method::GET, ["v1", "processes"]) => Ok(reply(&json!({ "processes": state.processes.list() }))),
+        (&Method::POST, ["v1", "processes", selector, "signal"]) => {
+            let asked: exec::Signal = json(body).await?;
+            state.processes.signal(&decode(selector)?, asked.number()?)?;
+            Ok(no_content())
+        }
+        (method, ["v1", "files", rest @ ..]) => route_files(method, rest, &query, body).await,
+        _ => Err(Failure::invalid(format!("There is no {} {path}.", head.method))),
+    }
+}
+
+async fn route_files(method: &Method, rest: &[&str], query: &str, body: Incoming) -> Result<Response<Reply>, Failure> {
+    let path = files::resolve(&parameter(query, "path")?.ok_or_else(|| Failure::invalid("The path is missing."))?)?;
+    match (method, rest) {
+        (&Method::GET, []) => {
+            let (size, content) = files::read(path).await?;
+            Ok(pieces(content, size))
+        }
+        (&Method::PUT, []) => files::write(path, body).await.map(|()| no_content()),
+        (&Method::DELETE, []) => files::blocking(move || files::remove(&path)).await.map(|()| no_content()),
+        (&Method::GET, ["list"]) => {
+            let depth = parameter(query, "depth")?.and_then(|depth| depth.parse().ok()).unwrap_or(1);
+            let entries = files::blocking(move || files::list(&path, depth)).await?;
+            Ok(reply(&json!({ "entries": entries })))
+        }
+        (&Method::GET, ["stat"]) => Ok(reply(&json!({ "entry": files::blocking(move || files::stat(&path)).await? }))),
+        (&Method::POST, ["mkdir"]) => {
+            Ok(reply(&json!({ "entry": files::blocking(move || files::make_dir(&path)).await? })))
+        }
+        _ => Err(Failure::invalid(format!("There is no {method} of files like this."))),
+    }
+}
+
+/// A parameter of the query, decoded.
+fn parameter(query: &str, name: &str) -> Result<Option<String>, Failure> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| decode(value))
+        .transpose()
+}
+
+fn decode(text: &str) -> Result<String, Failure> {
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| Failure::invalid("The address is not UTF-8."))?;
+    Ok(decoded.into_owned())
+}
+
+fn reply(value: &impl Serialize) -> Response<Reply> {
+    let text = serde_json::to_vec(value).expect("plain data becomes JSON");
+    let mut response = Response::new(Reply::Whole(Some(Bytes::from(text))));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn no_content() -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(None));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn pieces(content: crate::files::Pieces, size: Option<u64>) -> Response<Reply> {
+    let mut response = Response::new(Reply::Pieces(content));
+    if let Some(size) = size {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_found_and_decoded() {
+        assert_eq!(parameter("depth=2&path=%2Fa%20b%26c", "path").unwrap().as_deref(), Some("/a b&c"));
+        assert_eq!(parameter("depth=2", "path").unwrap(), None);
+        assert!(parameter("path=%ff", "path").is_err());
+    }
+}

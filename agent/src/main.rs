@@ -1,0 +1,92 @@
+//! The guest agent: process 1 of every capsule. It runs programs and serves files for the host.
+
+mod body;
+mod channel;
+mod entry;
+mod exec;
+mod failure;
+mod files;
+mod frames;
+mod http;
+mod init;
+mod link;
+mod port;
+mod processes;
+mod renew;
+mod spawn;
+mod state;
+mod system;
+
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::channel::Channel;
+use crate::renew::Machine;
+use crate::state::State;
+
+/// The agent's ports in a capsule.
+const CONTROL: &str = "wrenn.control";
+const DATA: &str = "wrenn.data";
+
+/// Threads for work that blocks; they go when there is nothing to do.
+const MOST_THREADS: usize = 32;
+const THREAD_STACK: usize = 256 * 1024;
+const IDLE_THREAD: Duration = Duration::from_secs(2);
+
+const USAGE: &str = "usage: wrenn-agent --version\n       wrenn-agent serve --control PATH --data PATH";
+
+fn main() {
+    if std::process::id() == 1 {
+        let failure = match init::start() {
+            Ok(()) => run(|| Ok((Channel::device(CONTROL)?, Channel::device(DATA)?)), Machine::Capsule).to_string(),
+            Err(failure) => failure,
+        };
+        init::complain(&failure);
+        system::power_off();
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--version"] => println!("wrenn-agent {}", env!("CARGO_PKG_VERSION")),
+        ["serve", "--control", control, "--data", data] => {
+            system::become_subreaper();
+            let open = || Ok((Channel::socket(Path::new(control))?, Channel::socket(Path::new(data))?));
+            eprintln!("wrenn-agent: {}", run(open, Machine::Foreign));
+            std::process::exit(1);
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Serves until that is not possible any more, and returns why.
+fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) -> io::Error {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MOST_THREADS)
+        .thread_stack_size(THREAD_STACK)
+        .thread_keep_alive(IDLE_THREAD)
+        .build();
+    let served = runtime.and_then(|runtime| {
+        LocalSet::new().block_on(&runtime, async {
+            let (control, data) = open()?;
+            let state = Rc::new(State::new(machine));
+            spawn_local(reap(state.clone(), signal(SignalKind::child())?));
+            link::serve(control, data, state).await
+        })
+    });
+    served.err().unwrap_or_else(|| io::Error::other("the agent has nothing more to serve"))
+}
+
+/// Reaps whenever a child has ended.
+async fn reap(state: Rc<State>, mut children: tokio::signal::unix::Signal) {
+    while children.recv().await.is_some() {
+        state.processes.reap();
+    }
+}

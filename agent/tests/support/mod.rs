@@ -1,0 +1,205 @@
+//! The host's side of the protocol, for tests: starts the agent, links, and asks.
+
+// Each test file is a program of its own that uses a part of this.
+#![allow(dead_code)]
+
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use h2::client::SendRequest;
+use http::{Method, Request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An agent that runs, with a directory of its own; both go at the end.
+pub struct Agent {
+    pub dir: PathBuf,
+    child: Child,
+}
+
+impl Agent {
+    pub async fn start(name: &str) -> Agent {
+        let dir = std::env::temp_dir().join(format!("wrenn-agent-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let [control, data] = ["control", "data"].map(|port| dir.join(port));
+        let program = env!("CARGO_BIN_EXE_wrenn-agent");
+        let child =
+            Command::new(program).arg("serve").arg("--control").arg(&control).arg("--data").arg(&data).spawn().unwrap();
+        let agent = Agent { dir, child };
+        eventually("the agent listens", || agent.dir.join("data").exists()).await;
+        agent
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.dir.join(name).to_string_lossy().into_owned()
+    }
+
+    /// Links, with `old` standing in the data port before the marker.
+    pub async fn link(&self, old: &[u8]) -> Link {
+        timeout(PATIENCE, self.try_link(old)).await.expect("the agent links in time")
+    }
+
+    async fn try_link(&self, old: &[u8]) -> Link {
+        let marker = [0x5a; 16];
+        let mut data = UnixStream::connect(self.dir.join("data")).await.unwrap();
+        let mut control = UnixStream::connect(self.dir.join("control")).await.unwrap();
+        data.write_all(old).await.unwrap();
+        data.write_all(&marker).await.unwrap();
+        control.write_all(format!("\nlink {}\n", "5a".repeat(16)).as_bytes()).await.unwrap();
+        let mut answer = [0; 16];
+        data.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, marker);
+        let (send, connection) = h2::client::handshake(data).await.unwrap();
+        let task = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Link { send, task, _control: control }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+pub struct Link {
+    send: SendRequest<Bytes>,
+    task: tokio::task::JoinHandle<()>,
+    _control: UnixStream,
+}
+
+/// An answer's status and body. A body that is reset in the middle is told apart.
+pub struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+    pub was_reset: bool,
+}
+
+impl Reply {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or("").to_owned()
+    }
+}
+
+/// One frame of an exec's answer.
+pub type Frame = (u8, Vec<u8>);
+
+impl Link {
+    pub async fn ask(&mut self, method: Method, path: &str, body: &[u8]) -> Reply {
+        timeout(PATIENCE, self.try_ask(method, path, body)).await.expect("the agent answers in time")
+    }
+
+    async fn try_ask(&mut self, method: Method, path: &str, body: &[u8]) -> Reply {
+        let (response, mut stream) = self.open(method, path).await;
+        send_all(&mut stream, body).await;
+        let response = response.await.unwrap();
+        let status = response.status().as_u16();
+        let mut content = response.into_body();
+        let mut reply = Reply { status, body: vec![], was_reset: false };
+        while let Some(piece) = content.data().await {
+            let Ok(piece) = piece else {
+                reply.was_reset = true;
+                break;
+            };
+            content.flow_control().release_capacity(piece.len()).unwrap();
+            reply.body.extend(piece);
+        }
+        reply
+    }
+
+    pub async fn open(&mut self, method: Method, path: &str) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        let request = Request::builder().method(method).uri(format!("http://agent{path}")).body(()).unwrap();
+        self.send.clone().ready().await.unwrap().send_request(request, false).unwrap()
+    }
+
+    /// Runs a program to its end; `input` is its stdin.
+    pub async fn exec(&mut self, start: serde_json::Value, input: &[u8]) -> Vec<Frame> {
+        let mut body = frame(1, start.to_string().as_bytes());
+        if !input.is_empty() {
+            body.extend(frame(2, input));
+        }
+        let reply = self.ask(Method::POST, "/v1/exec", &body).await;
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        frames(&reply.body)
+    }
+
+    /// Breaks the connection off.
+    pub fn cut(self) {
+        self.task.abort();
+    }
+}
+
+pub async fn send_all(stream: &mut h2::SendStream<Bytes>, body: &[u8]) {
+    let mut rest = body;
+    while !rest.is_empty() {
+        stream.reserve_capacity(rest.len());
+        let Some(Ok(room)) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        let (now, later) = rest.split_at(room.min(rest.len()));
+        stream.send_data(Bytes::copy_from_slice(now), false).unwrap();
+        rest = later;
+    }
+    stream.send_data(Bytes::new(), true).unwrap();
+}
+
+pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    bytes.extend((payload.len() as u32).to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+pub fn frames(mut bytes: &[u8]) -> Vec<Frame> {
+    let mut found = vec![];
+    while bytes.len() >= 5 {
+        let kind = bytes.get_u8();
+        let length = bytes.get_u32() as usize;
+        found.push((kind, bytes[..length].to_vec()));
+        bytes.advance(length);
+    }
+    found
+}
+
+/// All that a program wrote to one of its streams.
+pub fn output(frames: &[Frame], kind: u8) -> String {
+    let bytes: Vec<u8> = frames.iter().filter(|(k, _)| *k == kind).flat_map(|(_, payload)| payload.clone()).collect();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// How a program ended: the last frame.
+pub fn end(frames: &[Frame]) -> serde_json::Value {
+    let (kind, payload) = frames.last().expect("frames");
+    assert_eq!(*kind, 0x84);
+    serde_json::from_slice(payload).unwrap()
+}
+
+/// Whether a process is alive; one that has ended and is not reaped counts as alive.
+pub fn is_alive(pid: i64) -> bool {
+    PathBuf::from(format!("/proc/{pid}")).exists()
+}
+
+/// Waits until a condition holds.
+pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came to be: {what}");
+}

@@ -1,0 +1,74 @@
+/** One machine's Wrenn: store, host and server put together in one process. */
+import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { openHost, type Host, type Image } from '@wrenn/host'
+import { createServer, openStore, type Server, type Store } from '@wrenn/server'
+import type { Logger } from 'pino'
+import type { Settings } from './settings.js'
+
+/** The size that platform templates are made ready for ahead of their first start: the API's default. */
+const DEFAULT_SIZE = { vcpus: 1, memoryMb: 512 }
+
+/** Opens the store, which also keeps a second server off the data directory. */
+export async function openBoxStore(dataDir: string): Promise<Store> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  return openStore(join(dataDir, 'wrenn.db'))
+}
+
+export interface OpenBox {
+  settings: Settings
+  store: Store
+  images: Image[]
+  log: Logger
+  version: string
+}
+
+export class Box {
+  readonly #server: Server
+  readonly #host: Host
+  readonly #images: Image[]
+
+  private constructor(server: Server, host: Host, images: Image[]) {
+    this.#server = server
+    this.#host = host
+    this.#images = images
+  }
+
+  /** Opens the host and recovers what ran before. */
+  static async open({ settings, store, images, log, version }: OpenBox): Promise<Box> {
+    const driver = { kind: 'qemu', accelerator: settings.accelerator } as const
+    const host = await openHost({ dataDir: settings.dataDir, driver, log, images })
+    try {
+      // The accelerator is tried before anything else runs on this host.
+      await host.facts()
+      return new Box(await createServer({ store, host, version, logger: log }), host, images)
+    } catch (error) {
+      await host.close()
+      throw error
+    }
+  }
+
+  facts() {
+    return this.#host.facts()
+  }
+
+  /** Boots each platform template once in the default size, so that its first start restores too. */
+  async makeReady(tell: (text: string) => void): Promise<void> {
+    for (const { id, name } of this.#images) {
+      tell(name)
+      await this.#host.makeReady(id, DEFAULT_SIZE)
+    }
+  }
+
+  /** Serves; resolves with the URL. */
+  async listen({ host, port }: Settings['listen']): Promise<string> {
+    const { url } = await this.#server.listen({ host, port })
+    return url
+  }
+
+  /** Stops serving and lets go of the capsules, which go on. */
+  async close(): Promise<void> {
+    await this.#server.close()
+    await this.#host.close()
+  }
+}

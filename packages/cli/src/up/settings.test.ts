@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { readSettings, SettingsError } from './settings.js'
+
+test('without any variable there are defaults', () => {
+  const settings = readSettings({}, 0)
+  expect(settings).toMatchObject({
+    listen: { host: '127.0.0.1', port: 8080 },
+    dataDir: '/var/lib/wrenn',
+    firstKey: undefined,
+    accelerator: 'auto',
+  })
+})
+
+test('an IPv6 address is written in brackets', () => {
+  expect(readSettings({ WRENN_LISTEN: '[::1]:90' }, 0).listen).toEqual({ host: '::1', port: 90 })
+})
+
+test('every problem is named at once, settings that do not exist included', () => {
+  const env = {
+    WRENN_LISTEN: 'nonsense',
+    WRENN_DATA_DIR: 'relative',
+    WRENN_API_KEY: 'wrn_short',
+    WRENN_LISTN: 'x',
+    WRENN_ACCELERATOR: 'xen',
+  }
+  try {
+    readSettings(env, 0)
+    expect.unreachable()
+  } catch (error) {
+    expect(error).toBeInstanceOf(SettingsError)
+    expect((error as SettingsError).problems.map((problem) => problem.split(':')[0]).sort()).toEqual(Object.keys(env).sort())
+  }
+})
+
+test('the clients may have their own variables in the same environment, and an empty one counts as absent', () => {
+  expect(readSettings({ WRENN_BASE_URL: 'http://elsewhere', WRENN_LISTEN: '' }, 0).listen.port).toBe(8080)
+})

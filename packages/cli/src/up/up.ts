@@ -1,0 +1,119 @@
+/** `wrenn up`: runs the server on this machine until it is told to stop. */
+import { access } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildImages, pathsOf, startWorkers, type Image } from '@wrenn/host'
+import type { Store } from '@wrenn/server'
+import { isProblem, toProblem } from '@wrenn/wire'
+import { Listr, PRESET_TIMER } from 'listr2'
+import { pino, type Logger } from 'pino'
+import { Box, openBoxStore } from './box.js'
+import { demonstrateOnce } from './demonstration.js'
+import { makeFirstKey } from './first-key.js'
+import { nextSteps } from './next-steps.js'
+import { readSettings, SettingsError, type Settings } from './settings.js'
+
+/** After this the process ends whatever is still under way; capsules do not depend on it. */
+const CLOSE_MS = 1_500
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+
+/** Runs the server; resolves with the exit code when it has ended. */
+export async function up(env: NodeJS.ProcessEnv): Promise<number> {
+  const stopping = new AbortController()
+  const stop = () => stopping.abort()
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    const settings = readSettings(env)
+    await access(settings.agent).catch(() => Promise.reject(new SettingsError([`WRENN_AGENT: there is no agent at ${settings.agent}; npm run setup builds it`])))
+    const store = await openBoxStore(settings.dataDir)
+    try {
+      await serve(settings, store, stopping.signal)
+    } finally {
+      await store.close()
+    }
+    return 0
+  } catch (error) {
+    if (stopping.signal.aborted) return 0
+    tell(error)
+    return 1
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
+
+async function serve(settings: Settings, store: Store, signal: AbortSignal): Promise<void> {
+  const log = pino({ level: 'warn' }, pino.destination(2))
+  const newKey = await makeFirstKey({ store, file: join(settings.dataDir, 'api-key'), wanted: settings.firstKey })
+  const box = await prepare({ settings, store, log }, signal)
+  try {
+    const url = await box.listen(settings.listen)
+    const apiKey = settings.firstKey ?? newKey
+    if (process.stdout.isTTY && apiKey) await demonstrateOnce({ dataDir: settings.dataDir, url, apiKey })
+    console.log(nextSteps({ url, settings, facts: await box.facts(), newKey }))
+    await aborted(signal)
+    console.log('Stopping; capsules go on.')
+  } finally {
+    const forced = setTimeout(() => process.exit(0), CLOSE_MS)
+    await box.close()
+    clearTimeout(forced)
+  }
+}
+
+interface Prepared {
+  images: Image[]
+  box: Box
+}
+
+/** Does what has to be done before serving, and shows it. */
+async function prepare({ settings, store, log }: { settings: Settings; store: Store; log: Logger }, signal: AbortSignal): Promise<Box> {
+  const prepared: Partial<Prepared> = {}
+  const steps = new Listr<Partial<Prepared>>(
+    [
+      {
+        title: 'Platform templates',
+        task: async (on, task) => {
+          on.images = await build(settings, (text) => (task.output = text), signal)
+        },
+      },
+      {
+        title: 'Virtual machines, and what ran before',
+        task: async (on) => {
+          on.box = await Box.open({ settings, store, images: on.images!, log, version })
+        },
+      },
+      { title: 'Ready memory of the default size', task: (on, task) => on.box!.makeReady((text) => (task.output = text)) },
+    ],
+    { fallbackRenderer: 'verbose', rendererOptions: { timer: PRESET_TIMER }, fallbackRendererOptions: { timer: PRESET_TIMER } },
+  )
+  try {
+    await steps.run(prepared)
+    signal.throwIfAborted()
+    return prepared.box!
+  } catch (error) {
+    await prepared.box?.close()
+    throw error
+  }
+}
+
+async function build({ dataDir, agent }: Settings, onStep: (text: string) => void, signal: AbortSignal): Promise<Image[]> {
+  const workers = startWorkers()
+  try {
+    return await buildImages({ paths: pathsOf(dataDir), runTask: workers.run, agent, onStep, signal })
+  } finally {
+    await workers.close()
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+function tell(error: unknown): void {
+  if (error instanceof SettingsError) return console.error(error.message)
+  const problem = toProblem(error)
+  console.error(`Wrenn could not start: ${isProblem(error) ? problem.message : String(error)}`)
+  if (problem.hint) console.error(problem.hint)
+  for (let cause = (error as Error).cause; cause instanceof Error; cause = cause.cause as Error) console.error(`  because: ${cause.message}`)
+}

@@ -1,0 +1,33 @@
+/** `npm test`: sets everything up and runs every check, the quick ones first. */
+import { join } from 'node:path'
+import { env, root, show } from './lib/run.mjs'
+import { agentBinary, agentTarget, setUp } from './lib/setup.mjs'
+import { runMain } from './lib/steps.mjs'
+
+const agent = join(root, 'agent')
+const vitest = (...projects) => ['npx', ['vitest', 'run', ...projects.flatMap((project) => ['--project', project])]]
+
+const checks = [
+  ['Types', 'npx', ['tsc', '-p', 'tsconfig.tests.json']],
+  ['Lint', 'npm', ['run', '--silent', 'lint']],
+  ['Unit, architecture and end-to-end tests', ...vitest('unit', 'architecture', 'e2e')],
+  ['Agent: format', 'cargo', ['fmt', '--check'], { cwd: agent }],
+  ['Agent: lint', 'cargo', ['clippy', '--locked', '--all-targets', '--target', agentTarget, '--', '-D', 'warnings'], { cwd: agent }],
+  ['Agent: tests', 'cargo', ['test', '--locked', '--target', agentTarget], { cwd: agent }],
+  ['Tests on real virtual machines', ...vitest('vm')],
+]
+
+await runMain(async () => {
+  await setUp()
+  const failed = []
+  for (const [title, program, args, options] of checks) {
+    console.log(`\n── ${title}`)
+    const began = performance.now()
+    const code = await show(program, args, { env: { WRENN_AGENT: agentBinary, ...env }, ...options })
+    console.log(`── ${title}: ${code === 0 ? 'passed' : 'FAILED'} (${((performance.now() - began) / 1000).toFixed(1)} s)`)
+    if (code !== 0) failed.push(title)
+  }
+  const passed = checks.length - failed.length
+  console.log(`\n${failed.length > 0 ? `Failed: ${failed.join(', ')}\n` : ''}${passed} passed, ${failed.length} failed`)
+  return failed.length > 0 ? 1 : 0
+})
