@@ -1,0 +1,77 @@
+/** The HTTP server: routes of the wire, bound to their handlers. */
+import { Readable } from 'node:stream'
+import multipart from '@fastify/multipart'
+import { basePaths, randomHex, routes, type Route, type RouteName } from '@wrenn/wire'
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import type { Caller } from '../services/context.js'
+import type { Services } from '../services/services.js'
+import { makeCall, type Answer, type Handler } from './call.js'
+import { serveDocs } from './docs.js'
+import { answerParserError, sendError } from './errors.js'
+import { makeHandlers } from './handlers.js'
+import { refuseUnknown } from './unknown.js'
+
+/** The largest body that is read as a whole, in bytes. */
+const MOST_JSON = 1024 * 1024
+/** Longer than any id or name: those of the wrong length are told what is wrong with them. */
+const LONGEST_PARAMETER = 4096
+
+export interface MakeApp {
+  services: Services
+  version: string
+  logger: Logger
+}
+
+export async function makeApp({ services, version, logger }: MakeApp): Promise<FastifyInstance> {
+  const app: FastifyInstance = fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: MOST_JSON,
+    genReqId: () => `req-${randomHex(8)}`,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    frameworkErrors: sendError,
+    clientErrorHandler: answerParserError,
+  })
+  // Bodies are read as they are and parsed by the handlers, whatever the content type says.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
+  await app.register(multipart)
+  app.setErrorHandler(sendError)
+  app.setNotFoundHandler(refuseUnknown)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+  })
+  addRoutes(app, services, version)
+  await serveDocs(app, version)
+  return app
+}
+
+function addRoutes(app: FastifyInstance, services: Services, version: string): void {
+  const handlers = makeHandlers(services, version)
+  const authenticate = async (request: FastifyRequest) => {
+    const { 'x-api-key': key } = request.headers
+    Object.assign(request, { caller: await services.keys.authenticate(Array.isArray(key) ? key[0] : key) } satisfies { caller: Caller })
+  }
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
+    const handler = handlers[name] as Handler<RouteName>
+    for (const base of basePaths) {
+      app.route({
+        method: route.method,
+        url: base + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+        // The key is checked before the body is read.
+        ...(route.auth ? { onRequest: authenticate } : {}),
+        handler: async (request, reply) => send(reply, await handler(makeCall(name, request, reply))),
+      })
+    }
+  }
+}
+
+function send(reply: FastifyReply, { status, json, stream, contentType, size }: Answer): FastifyReply {
+  reply.code(status)
+  if (contentType) reply.type(contentType)
+  if (size !== undefined) reply.header('content-length', size)
+  if (stream) return reply.send(Readable.from(stream, { objectMode: false }))
+  return reply.send(json)
+}
+

@@ -1,0 +1,84 @@
+/** One request, as the handlers see it: parsed at the border, and no sooner than the contract's order of checks says. */
+import { Problem, routes, type Route, type RouteName } from '@wrenn/wire'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import type { Caller } from '../services/context.js'
+
+type Routes = typeof routes
+type Output<S> = S extends z.ZodType ? z.output<S> : Record<string, never>
+type Part<N extends RouteName, P extends string> = Routes[N] extends Record<P, infer S> ? Output<S> : Record<string, never>
+type JsonBody<N extends RouteName> = Routes[N] extends { body: { kind: 'json'; schema: infer S } } ? Output<S> : never
+
+export interface Call<N extends RouteName = RouteName> {
+  /** Absent on routes that need no key. */
+  caller: Caller
+  params: Part<N, 'params'>
+  query: Part<N, 'query'>
+  /** The request's JSON, parsed now. @throws Problem `invalid_request` */
+  json(): JsonBody<N>
+  /** Aborts when the client hangs up before it has its answer. */
+  signal: AbortSignal
+  request: FastifyRequest
+}
+
+export interface Answer {
+  status: number
+  json?: unknown
+  /** Bytes, or lines, as they come. */
+  stream?: AsyncIterable<Uint8Array | string>
+  contentType?: string
+  size?: number | undefined
+}
+
+export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer>
+
+/** Parses what of a request may be parsed before its handler runs. */
+export function makeCall(name: RouteName, request: FastifyRequest, reply: FastifyReply): Call {
+  const route: Route = routes[name]
+  const { caller } = request as FastifyRequest & { caller?: Caller }
+  return {
+    caller: caller as Caller,
+    params: (route.params ? check(route.params, request.params) : {}) as Call['params'],
+    query: (route.query ? check(route.query, firstOfEach(request.query)) : {}) as Call['query'],
+    json: () => parseJson(route, request.body) as never,
+    signal: hangUp(reply),
+    request,
+  }
+}
+
+/**
+ * Checks outside input against a schema.
+ * @throws Problem `invalid_request` that names every wrong field
+ */
+export function check<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const { success, data, error } = schema.safeParse(value)
+  if (success) return data
+  const texts = error.issues.map(({ path, message }) => `${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}${message}`)
+  throw new Problem('invalid_request', `${texts.join('; ')}.`)
+}
+
+function parseJson(route: Route, body: unknown): unknown {
+  if (route.body?.kind !== 'json') throw new Error('a route without a JSON body')
+  if (!Buffer.isBuffer(body) || body.length === 0) throw new Problem('invalid_request', 'A JSON body is required.')
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    throw new Problem('invalid_request', 'The body is not JSON.')
+  }
+  return check(route.body.schema, value)
+}
+
+/** A parameter that is given several times counts once. */
+function firstOfEach(query: unknown): Record<string, unknown> {
+  const entries = Object.entries((query ?? {}) as Record<string, unknown>)
+  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? (value as unknown[])[0] : value]))
+}
+
+function hangUp({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort(new Problem('invalid_request', 'The client hung up.'))
+  })
+  return controller.signal
+}

@@ -1,0 +1,39 @@
+/** Every error answer, whoever raised it: the handlers, the framework, or the HTTP parser. */
+import { isProblem, Problem, toProblem, type ErrorBody } from '@wrenn/wire'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+
+/** The body of an error answer. */
+export function errorBody({ code, message, hint }: Problem, requestId?: string): ErrorBody {
+  return { error: { code, message, ...(hint ? { hint } : {}), ...(requestId ? { request_id: requestId } : {}) } }
+}
+
+/** Answers with an error. What the client is not told is in the log, under the request's id. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = ofFramework(error) ?? toProblem(error)
+  if (problem.status >= 500) request.log.error({ err: problem.cause ?? error, code: problem.code }, problem.message)
+  if (problem.code === 'rate_limited' || problem.status === 503) reply.header('retry-after', '1')
+  reply.code(problem.status).type('application/json').send(errorBody(problem, request.id))
+}
+
+/** The framework's own refusals of what a client sent. */
+function ofFramework(error: unknown): Problem | undefined {
+  if (isProblem(error)) return undefined
+  const { code, statusCode } = error as { code?: string; statusCode?: number }
+  if (statusCode === 413) return new Problem('too_large', 'The body is too large.')
+  if (code === 'FST_ERR_BAD_URL') return new Problem('invalid_request', 'The URL is malformed.')
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Problem('invalid_request', 'The request is malformed.', { cause: error })
+  }
+  return undefined
+}
+
+/** Answers what is no HTTP at all. */
+export function answerParserError(error: { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+  const problem = new Problem('invalid_request', isTooLarge ? 'The headers are too large.' : 'This is no HTTP request.')
+  const body = JSON.stringify(errorBody(problem))
+  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`
+  socket.end(head + body)
+}

@@ -1,0 +1,48 @@
+import { randomHex, type ExecEvent } from '@wrenn/wire'
+import { runToEnd, stream } from '../services/exec.js'
+import type { Services } from '../services/services.js'
+import type { Call } from './call.js'
+import type { Handlers } from './handlers.js'
+
+const NDJSON = 'application/x-ndjson'
+
+/** Programs inside a capsule. The capsule's state comes before the request's body. */
+export function execHandlers({ inside }: Services): Pick<Handlers, 'exec' | 'listProcesses' | 'killProcess'> {
+  return {
+    exec: async ({ caller, params: { id }, json, signal, request }) => {
+      const guest = await inside.guest(caller, id)
+      const body = json()
+      const head = { sandbox_id: id, cmd: body.cmd }
+      if (body.background) {
+        const { pid, tag } = await guest.spawn({ ...body, tag: body.tag ?? `proc-${randomHex(4)}` }, withoutHangUp())
+        return { status: 202, json: { ...head, pid, tag } }
+      }
+      if (wantsStream(request)) {
+        return { status: 200, contentType: NDJSON, stream: lines(await stream(guest, body, signal)) }
+      }
+      return { status: 200, json: { ...head, ...(await runToEnd(guest, body, signal)) } }
+    },
+    listProcesses: async ({ caller, params, signal }) => {
+      const guest = await inside.guest(caller, params.id)
+      return { status: 200, json: { processes: await guest.processes(signal) } }
+    },
+    killProcess: async ({ caller, params: { id, selector }, query, signal }) => {
+      const guest = await inside.guest(caller, id)
+      await guest.kill(selector, query.signal, signal)
+      return { status: 204 }
+    },
+  }
+}
+
+function wantsStream({ headers }: Call['request']): boolean {
+  return (headers.accept ?? '').split(',').some((type) => type.split(';')[0]!.trim().toLowerCase() === NDJSON)
+}
+
+async function* lines(events: AsyncGenerator<ExecEvent>): AsyncGenerator<string> {
+  for await (const event of events) yield JSON.stringify(event) + '\n'
+}
+
+/** A program that is to outlive the request is started even when its client has left. */
+function withoutHangUp(): AbortSignal {
+  return new AbortController().signal
+}

@@ -1,0 +1,40 @@
+import type { Services } from '../services/services.js'
+import type { Answer, Call } from './call.js'
+import type { Handlers } from './handlers.js'
+import { readUpload } from './upload.js'
+
+type FileRoutes = 'writeFile' | 'readFile' | 'streamWriteFile' | 'streamReadFile' | 'listFiles' | 'makeDir' | 'removeFile'
+
+/** Files inside a capsule. The capsule's state comes before the request's body. */
+export function fileHandlers({ inside }: Services): Pick<Handlers, FileRoutes> {
+  const write = async ({ caller, params, request, signal }: Pick<Call<'writeFile'>, 'caller' | 'params' | 'request' | 'signal'>, limited: boolean): Promise<Answer> => {
+    const guest = await inside.guest(caller, params.id)
+    await readUpload(request, limited, (path, content) => guest.writeFile(path, content, signal))
+    return { status: 204 }
+  }
+  const read = async ({ caller, params, json, signal }: Pick<Call<'readFile'>, 'caller' | 'params' | 'json' | 'signal'>): Promise<Answer> => {
+    const guest = await inside.guest(caller, params.id)
+    const { size, chunks } = await guest.readFile(json().path, signal)
+    return { status: 200, contentType: 'application/octet-stream', stream: chunks, size }
+  }
+  return {
+    writeFile: (call) => write(call, true),
+    streamWriteFile: (call) => write(call, false),
+    readFile: read,
+    streamReadFile: read,
+    listFiles: async ({ caller, params, json, signal }) => {
+      const guest = await inside.guest(caller, params.id)
+      const { path, depth } = json()
+      return { status: 200, json: { entries: await guest.listFiles(path, Math.max(1, depth), signal) } }
+    },
+    makeDir: async ({ caller, params, json, signal }) => {
+      const guest = await inside.guest(caller, params.id)
+      return { status: 200, json: { entry: await guest.makeDir(json().path, signal) } }
+    },
+    removeFile: async ({ caller, params, json, signal }) => {
+      const guest = await inside.guest(caller, params.id)
+      await guest.remove(json().path, signal)
+      return { status: 204 }
+    },
+  }
+}

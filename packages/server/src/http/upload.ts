@@ -1,0 +1,86 @@
+/** Multipart uploads: a field `path` and a file `file`, streamed to where they go. */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { MultipartFile } from '@fastify/multipart'
+import { MAX_PLAIN_WRITE, pathSchema, Problem } from '@wrenn/wire'
+import type { FastifyRequest } from 'fastify'
+import { check } from './call.js'
+
+type Write = (path: string, content: AsyncIterable<Uint8Array>) => Promise<void>
+
+/**
+ * Reads an upload. With the path first the file is never held anywhere; the other way round it waits on the disk.
+ *
+ * @param limited whether the file may have no more than MAX_PLAIN_WRITE bytes
+ * @throws Problem `invalid_request`, `too_large`, and what `write` throws
+ */
+export async function readUpload(request: FastifyRequest, limited: boolean, write: Write): Promise<void> {
+  if (!request.isMultipart()) {
+    throw new Problem('invalid_request', 'The body must be multipart/form-data with a field "path" and a file "file".')
+  }
+  const waiting = new Waiting()
+  let path: string | undefined
+  let isWritten = false
+  try {
+    for await (const part of request.parts({ limits: { fileSize: Infinity, files: 2, fields: 16 } })) {
+      if (part.type === 'field' && part.fieldname === 'path') path = check(pathSchema, { path: part.value }).path
+      else if (part.type === 'file' && part.fieldname === 'file' && !isWritten && !waiting.file) {
+        if (path === undefined) await waiting.keep(part)
+        else {
+          await write(path, limited ? upTo(MAX_PLAIN_WRITE, part.file) : part.file)
+          isWritten = true
+        }
+      } else if (part.type === 'file') part.file.resume()
+    }
+    if (path === undefined) throw new Problem('invalid_request', 'path: the field is missing.')
+    if (waiting.file) await write(path, createReadStream(waiting.file))
+    else if (!isWritten) throw new Problem('invalid_request', 'file: the file is missing.')
+  } catch (error) {
+    // What is still to come is read and forgotten, so that the client gets to its answer.
+    request.raw.unpipe()
+    request.raw.resume()
+    throw malformed(error)
+  } finally {
+    await waiting.remove()
+  }
+}
+
+/** A file whose path is not known yet. */
+class Waiting {
+  file: string | undefined
+  #dir: string | undefined
+
+  async keep(part: MultipartFile): Promise<void> {
+    this.#dir = await mkdtemp(join(tmpdir(), 'wrenn-upload-'))
+    this.file = join(this.#dir, 'file')
+    await pipeline(upTo(MAX_PLAIN_WRITE, part.file), createWriteStream(this.file, { mode: 0o600 }))
+  }
+
+  async remove(): Promise<void> {
+    if (this.#dir) await rm(this.#dir, { recursive: true, force: true })
+  }
+}
+
+async function* upTo(most: number, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let size = 0
+  for await (const chunk of chunks) {
+    size += chunk.length
+    if (size > most) {
+      throw new Problem('too_large', `The file has more than ${most} bytes.`, {
+        hint: 'Use files/stream/write, with the path before the file.',
+      })
+    }
+    yield chunk
+  }
+}
+
+/** Errors of the multipart parser are the client's. */
+function malformed(error: unknown): unknown {
+  const { code = '', message } = error as { code?: unknown; message?: string }
+  const isParsers = String(code).startsWith('FST_') || /multipart|form|boundary|part header/i.test(message ?? '')
+  if (error instanceof Problem || !isParsers) return error
+  return new Problem('invalid_request', 'The body is no well-formed multipart/form-data.', { cause: error })
+}

@@ -1,0 +1,61 @@
+/** The control plane, put together. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AddressInfo } from 'node:net'
+import type { HostClient } from '@wrenn/wire'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { Fleet } from './fleet/fleet.js'
+import { makeApp } from './http/app.js'
+import { recover } from './services/recovery.js'
+import { makeServices, type Services } from './services/services.js'
+import type { Store } from './store/store.js'
+
+/** How long requests may take to end when the server closes; then their connections are cut. */
+const POLITE_MS = 300
+/** How long work that no request waits for may take to end when the server closes. What is cut off is taken back at the next start. */
+const PATIENT_MS = 1_000
+
+export interface CreateServer {
+  store: Store
+  host: HostClient
+  /** The product's version. */
+  version: string
+  logger: Logger
+}
+
+/**
+ * Makes a server on a store and a host: recovers what an earlier one left, and takes in the host's images. It serves
+ * once `listen` was called.
+ */
+export async function createServer({ store, host, version, logger }: CreateServer): Promise<Server> {
+  const context = { store, fleet: new Fleet([host]), log: logger }
+  const services = makeServices(context)
+  await recover(context)
+  await services.templates.registerImages(await host.images())
+  services.retired.sweep()
+  return new Server(await makeApp({ services, version, logger }), services)
+}
+
+export class Server {
+  constructor(
+    private readonly app: FastifyInstance,
+    private readonly services: Services,
+  ) {}
+
+  /** Begins to serve. Port 0 takes a free one. */
+  async listen({ host, port }: { host: string; port: number }): Promise<{ url: string }> {
+    await this.app.listen({ host, port })
+    const { address, port: taken, family } = this.app.server.address() as AddressInfo
+    const shown = family === 'IPv6' ? `[${address}]` : address
+    return { url: `http://${shown}:${taken}` }
+  }
+
+  /** Stops serving within a second or two; capsules are not touched. The store and the host stay open. */
+  async close(): Promise<void> {
+    const closed = this.app.close()
+    await Promise.race([closed, sleep(POLITE_MS)])
+    this.app.server.closeAllConnections()
+    await closed
+    await Promise.race([Promise.all([this.services.background.allSettled(), this.services.retired.idle()]), sleep(PATIENT_MS)])
+  }
+}

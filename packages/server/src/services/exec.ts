@@ -1,0 +1,83 @@
+/** Programs inside capsules: run to the end, or streamed as they run. */
+import { Problem, toProblem, type ExecBody, type ExecEvent, type ExecResultBody, type ExecSession, type Guest } from '@wrenn/wire'
+import { encodePiece, encodeWhole } from './encoding.js'
+
+/** The most of each stream that a foreground answer holds, in bytes. */
+const MOST_OUTPUT = 16 * 1024 * 1024
+
+export type Outcome = Pick<ExecResultBody, 'stdout' | 'stderr' | 'exit_code' | 'duration_ms' | 'encoding'>
+
+/**
+ * Runs a program to its end. Aborting kills it.
+ * @throws Problem `agent_error` when the time limit ran out or it printed too much
+ */
+export async function runToEnd(guest: Guest, body: ExecBody, signal: AbortSignal): Promise<Outcome> {
+  const { output } = await start(guest, body, signal)
+  const streams = { stdout: new Collected(), stderr: new Collected() }
+  for await (const chunk of output) {
+    if (chunk.type !== 'exit') streams[chunk.type].add(chunk.data)
+    else if (chunk.timedOut) throw timedOut(body)
+    else {
+      const encoded = encodeWhole(streams.stdout.whole(), streams.stderr.whole())
+      return { ...encoded, exit_code: chunk.exitCode, duration_ms: chunk.durationMs }
+    }
+  }
+  throw new Problem('agent_error', 'The capsule was lost while the program ran.')
+}
+
+/** Starts a program and tells what happens, event by event. Failures before the start are thrown, later ones told. */
+export async function stream(guest: Guest, body: ExecBody, signal: AbortSignal): Promise<AsyncGenerator<ExecEvent>> {
+  return tell(await start(guest, body, signal), body)
+}
+
+async function* tell({ pid, output }: ExecSession, body: ExecBody): AsyncGenerator<ExecEvent> {
+  yield { type: 'start', pid }
+  const tails: Record<'stdout' | 'stderr', Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
+  try {
+    for await (const chunk of output) {
+      if (chunk.type === 'exit') {
+        for (const type of ['stdout', 'stderr'] as const) {
+          if (tails[type].length > 0) yield { type, ...encodePiece(tails[type]).event }
+        }
+        if (chunk.timedOut) throw timedOut(body)
+        return yield { type: 'exit', exit_code: chunk.exitCode, duration_ms: chunk.durationMs }
+      }
+      const { event, tail } = encodePiece(Buffer.concat([tails[chunk.type], chunk.data]), { mayContinue: true })
+      tails[chunk.type] = tail
+      if (event.data !== '') yield { type: chunk.type, ...event }
+    }
+  } catch (error) {
+    const { code, message } = toProblem(error)
+    yield { type: 'error', code, message }
+  }
+}
+
+function start(guest: Guest, { timeout_sec, background: _, ...spec }: ExecBody, signal: AbortSignal): Promise<ExecSession> {
+  return guest.exec({ ...spec, timeoutMs: timeout_sec * 1000 }, signal)
+}
+
+function timedOut({ cmd, timeout_sec }: ExecBody): Problem {
+  return new Problem('agent_error', `"${cmd}" timed out: it did not end in ${timeout_sec} s, and was killed.`, {
+    hint: 'Raise timeout_sec, or run it in the background.',
+  })
+}
+
+/** One stream's output so far. */
+class Collected {
+  readonly #chunks: Uint8Array[] = []
+  #size = 0
+
+  add(chunk: Uint8Array): void {
+    this.#size += chunk.length
+    if (this.#size > MOST_OUTPUT) {
+      throw new Problem('agent_error', `The program printed more than ${MOST_OUTPUT} bytes, and was killed.`, {
+        hint: 'Stream its output (Accept: application/x-ndjson), or send it to a file and read that.',
+      })
+    }
+    this.#chunks.push(chunk)
+  }
+
+  whole(): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
+}

@@ -1,0 +1,71 @@
+/** A whole Wrenn for tests: store, host and server in this process, on loopback. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openHost, pathsOf, type DriverChoice, type Host, type Image } from '@wrenn/host'
+import { FakeWorld, makeFakeImage } from '@wrenn/host/fake'
+import { createServer, ensureFirstKey, openStore, type Server, type Store } from '@wrenn/server'
+import { newKey } from '@wrenn/wire'
+import { pino } from 'pino'
+
+/** Set LOG_LEVEL to see what the server says. */
+const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' })
+
+export interface Running {
+  url: string
+  key: string
+  dataDir: string
+  store: Store
+  host: Host
+  /** Ends the server as a crash would leave it for the next: capsules go on. */
+  stop(): Promise<void>
+}
+
+export interface Start {
+  dataDir: string
+  driver: DriverChoice
+  images: Image[]
+}
+
+/** Starts on a data directory, which may have been used before. The key is the same each time. */
+export async function start({ dataDir, driver, images }: Start, key = newKey()): Promise<Running> {
+  const store = await openStore(join(dataDir, 'wrenn.db'))
+  await ensureFirstKey({ store, wanted: key })
+  const host = await openHost({ dataDir, driver, log: logger, images })
+  const server: Server = await createServer({ store, host, version: '0.0.0-test', logger })
+  const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
+  const stop = async () => {
+    await server.close()
+    await host.close()
+    await store.close()
+  }
+  return { url, key, dataDir, store, host, stop }
+}
+
+export interface FakeRunning extends Running {
+  world: FakeWorld
+  /** Stops and starts again on the same data and the same world. */
+  restart(): Promise<void>
+  /** Stops and removes everything. */
+  end(): Promise<void>
+}
+
+/** Starts on the fake vmm, with an empty data directory and the platform's templates. */
+export async function startFake(): Promise<FakeRunning> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'wrenn-e2e-'))
+  const world = new FakeWorld()
+  const paths = pathsOf(dataDir)
+  const images = [await makeFakeImage(paths, 'minimal'), await makeFakeImage(paths, 'base-python')]
+  const how: Start = { dataDir, driver: { kind: 'fake', world }, images }
+  const running = { ...(await start(how)), world } as FakeRunning
+  return Object.assign(running, {
+    restart: async () => {
+      await running.stop()
+      Object.assign(running, await start(how, running.key))
+    },
+    end: async () => {
+      await running.stop()
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  })
+}
