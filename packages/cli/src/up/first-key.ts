@@ -1,6 +1,5 @@
 /** The first key of an empty data directory. */
-import { readFile } from 'node:fs/promises'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { ensureFirstKey, type Store } from '@wrenn/server'
 import { newKey } from '@wrenn/wire'
 
@@ -25,7 +24,6 @@ export async function makeFirstKey({ store, file, wanted }: FirstKey): Promise<s
   // The file comes first: a crash in between leaves a file whose key the next start takes.
   const kept = (await readFile(file, 'utf8').catch(() => '')).trim()
   const key = kept || newKey()
-  const made = await ensureFirstKey({ store, wanted: key })
-  if (made && !kept) await writeFile(file, `${key}\n`, { mode: 0o600, flag: 'wx' })
-  return made
+  if (!kept && (await store.keys.list(store.teams.defaultId)).length === 0) await writeFile(file, `${key}\n`, { mode: 0o600 })
+  return ensureFirstKey({ store, wanted: key })
 }

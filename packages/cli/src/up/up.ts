@@ -1,5 +1,5 @@
 /** `wrenn up`: runs the server on this machine until it is told to stop. */
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildImages, pathsOf, startWorkers, type Image } from '@wrenn/host'
@@ -44,11 +44,12 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
 
 async function serve(settings: Settings, store: Store, signal: AbortSignal): Promise<void> {
   const log = pino({ level: 'warn' }, pino.destination(2))
-  const newKey = await makeFirstKey({ store, file: join(settings.dataDir, 'api-key'), wanted: settings.firstKey })
+  const keyFile = join(settings.dataDir, 'api-key')
+  const newKey = await makeFirstKey({ store, file: keyFile, wanted: settings.firstKey })
+  const apiKey = settings.firstKey ?? (await readFile(keyFile, 'utf8').catch(() => '')).trim()
   const box = await prepare({ settings, store, log }, signal)
   try {
     const url = await box.listen(settings.listen)
-    const apiKey = settings.firstKey ?? newKey
     if (process.stdout.isTTY && apiKey) await demonstrateOnce({ dataDir: settings.dataDir, url, apiKey })
     console.log(nextSteps({ url, settings, facts: await box.facts(), newKey }))
     await aborted(signal)
@@ -68,7 +69,7 @@ interface Prepared {
 /** Does what has to be done before serving, and shows it. */
 async function prepare({ settings, store, log }: { settings: Settings; store: Store; log: Logger }, signal: AbortSignal): Promise<Box> {
   const prepared: Partial<Prepared> = {}
-  const steps = new Listr<Partial<Prepared>>(
+  const steps = new Listr<Partial<Prepared>, 'default', 'verbose'>(
     [
       {
         title: 'Platform templates',

@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { type Command, Option } from 'commander'
+import type { Capsule } from 'wrenn'
+import { contextOf, type World } from '../context.js'
+import { table } from '../format.js'
+import { label, whole } from './capsule.js'
+
+/** What a shell answers when a signal ended a program and it is not known which. */
+const ENDED_BY_SIGNAL = 255
+
+interface ExecOptions {
+  cwd?: string
+  env: Record<string, string>
+  timeout: number
+  background?: boolean
+  tag?: string
+}
+
+export function addProcessCommands(program: Command, world: World, setExitCode: (code: number) => void): void {
+  program
+    .command('exec <id> <cmd> [args...]')
+    .description("run a program in a capsule; its output and exit code are passed on (put -- before the program's own options)")
+    .option('--cwd <dir>', 'directory to run in')
+    .option('-e, --env <name=value>', 'an environment variable; may be repeated', label, {})
+    .option('--timeout <s>', 'kill it after so many seconds', whole, 3600)
+    .option('-d, --background', 'leave it running and print its pid and tag')
+    .option('--tag <tag>', 'a name for it in the background')
+    .passThroughOptions()
+    .action(async (id: string, cmd: string, args: string[], ...[options, command]: [ExecOptions, Command]) => {
+      const { client, show, signal } = contextOf(command, world)
+      const capsule = await client.capsules.connect(id, { signal })
+      const where = { ...(options.cwd ? { cwd: options.cwd } : {}), envs: options.env, signal }
+      if (options.background) {
+        const { pid, tag } = await capsule.commands.start({ cmd, args }, { ...where, ...(options.tag ? { tag: options.tag } : {}) })
+        return show({ pid, tag }, () => `${pid}  ${tag}`)
+      }
+      setExitCode(await passOn(capsule.commands.stream({ cmd, args }, { ...where, timeoutSec: options.timeout }), world))
+    })
+
+  program
+    .command('ps <id>')
+    .description('list the programs that run in a capsule')
+    .action(async (id: string, _: object, command: Command) => {
+      const { client, show, signal } = contextOf(command, world)
+      const processes = await (await client.capsules.connect(id, { signal })).commands.list({ signal })
+      const rows = processes.map(({ pid, tag = '', cmd, args = [] }) => [String(pid), tag, [cmd, ...args].join(' ')])
+      show(processes, () => table(['PID', 'TAG', 'COMMAND'], rows))
+    })
+
+  program
+    .command('kill <id> <pid-or-tag>')
+    .description('end a program in a capsule, with all that it started')
+    .addOption(new Option('-s, --signal <name>', 'what to send').choices(['SIGKILL', 'SIGTERM']).default('SIGKILL'))
+    .action(async (id: string, selector: string, ...[options, command]: [{ signal: 'SIGKILL' | 'SIGTERM' }, Command]) => {
+      const { client, signal } = contextOf(command, world)
+      await (await client.capsules.connect(id, { signal })).commands.kill(selector, options.signal, { signal })
+    })
+}
+
+/** Passes a program's output on, at the pace at which it is taken; resolves with its exit code. */
+async function passOn(events: ReturnType<Capsule['commands']['stream']>, { stdout, stderr }: World): Promise<number> {
+  for await (const event of events) {
+    if (event.type === 'exit') return event.exitCode < 0 ? ENDED_BY_SIGNAL : event.exitCode
+    if (event.type === 'start') continue
+    const stream = event.type === 'stdout' ? stdout : stderr
+    if (!stream.write(event.data)) await once(stream, 'drain')
+  }
+  throw new Error('The connection was lost while the program ran.')
+}

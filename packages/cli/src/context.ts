@@ -1,0 +1,49 @@
+/** What every command stands on: the client, and ways to show results. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { Wrenn } from 'wrenn'
+import { defaultDataDir } from './data-dir.js'
+
+/** The outside world of one run of the CLI. */
+export interface World {
+  env: NodeJS.ProcessEnv
+  stdout: NodeJS.WritableStream
+  stderr: NodeJS.WritableStream
+  /** Aborts at Ctrl-C. */
+  signal: AbortSignal
+}
+
+interface Options {
+  url?: string
+  key?: string
+  json?: boolean
+}
+
+export interface Context extends World {
+  client: Wrenn
+  /** Shows a result: as JSON where that was asked for, else as `text` says. */
+  show(value: unknown, text: () => string): void
+}
+
+/** The context of a command that is being run. */
+export function contextOf(command: Command, world: World): Context {
+  const { url, key, json } = command.optsWithGlobals<Options>()
+  const { env, stdout } = world
+  const baseUrl = (url ?? env['WRENN_BASE_URL'] ?? `http://${env['WRENN_LISTEN'] || '127.0.0.1:8080'}/api`).replace(/\/+$/, '')
+  const client = new Wrenn({ baseUrl, apiKey: key ?? env['WRENN_API_KEY'] ?? keptKey(env) })
+  const show = (value: unknown, text: () => string) => {
+    const shown = json ? JSON.stringify(value, null, 2) : text()
+    if (shown) stdout.write(`${shown}\n`)
+  }
+  return { ...world, client, show }
+}
+
+/** The key that the server on this machine keeps. */
+function keptKey(env: NodeJS.ProcessEnv): string | undefined {
+  try {
+    return readFileSync(join(defaultDataDir(env, process.getuid?.()), 'api-key'), 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}

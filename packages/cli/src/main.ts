@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { run } from './program.js'
+
+// A reader that has seen enough, such as `head`, is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+}
+const argv = process.argv.slice(2)
+const interrupted = new AbortController()
+// The server has its own way of ending.
+if (argv[0] !== 'up') process.once('SIGINT', () => interrupted.abort(new Error('Interrupted.')))
+process.exitCode = await run(argv, {
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupted.signal,
+})

@@ -1,0 +1,77 @@
+import type { FileEntry } from '@wrenn/wire'
+import { WrennNotFoundError } from './errors.js'
+import { multipartStream } from './multipart.js'
+import type { RequestOptions, Transport } from './transport.js'
+
+/** Files in a capsule. `~` and relative paths mean below /root. */
+export class Files {
+  readonly #transport: Transport
+  readonly #path: string
+
+  constructor(transport: Transport, capsuleId: string) {
+    this.#transport = transport
+    this.#path = `/v1/capsules/${capsuleId}/files`
+  }
+
+  /** A file's content as text. @throws {WrennNotFoundError} */
+  async read(path: string, options: RequestOptions = {}): Promise<string> {
+    return (await this.#open(path, options)).text()
+  }
+
+  /** A file's content. @throws {WrennNotFoundError} */
+  async readBytes(path: string, options: RequestOptions = {}): Promise<Uint8Array> {
+    return new Uint8Array(await (await this.#open(path, options)).arrayBuffer())
+  }
+
+  /** A file's content as it comes, of any size. @throws {WrennNotFoundError} */
+  async readStream(path: string, options: RequestOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    return (await this.#open(path, options)).body!
+  }
+
+  /** Writes a file, making its directories; what was there is replaced when all has come. A stream may have any size. */
+  async write(path: string, content: string | Uint8Array | Blob | ReadableStream<Uint8Array>, { signal }: RequestOptions = {}): Promise<void> {
+    const asked = { method: 'POST', path: `${this.#path}/stream/write`, signal, timeoutMs: 0 } as const
+    if (content instanceof ReadableStream) {
+      const { body, contentType } = multipartStream(path, content)
+      return this.#transport.done({ ...asked, body, headers: { 'content-type': contentType } })
+    }
+    const form = new FormData()
+    form.append('path', path)
+    form.append('file', content instanceof Blob ? content : new Blob([content as BlobPart]), 'file')
+    return this.#transport.done({ ...asked, body: form })
+  }
+
+  /** The entries of a directory, `depth` levels deep. Default 1: its immediate children. @throws {WrennNotFoundError} */
+  async list(path: string, { depth = 1, signal }: RequestOptions & { depth?: number } = {}): Promise<FileEntry[]> {
+    const asked = { method: 'POST', path: `${this.#path}/list`, json: { path, depth }, repeatable: true, signal } as const
+    return (await this.#transport.json<{ entries: FileEntry[] }>(asked)).entries
+  }
+
+  /** Whether there is something at a path. */
+  async exists(path: string, options: RequestOptions = {}): Promise<boolean> {
+    const trimmed = path.replace(/\/+$/, '')
+    if (trimmed === '' || trimmed === '~') return true
+    const cut = trimmed.lastIndexOf('/')
+    const parent = cut < 0 ? '~' : cut === 0 ? '/' : trimmed.slice(0, cut)
+    try {
+      return (await this.list(parent, options)).some(({ name }) => name === trimmed.slice(cut + 1))
+    } catch (error) {
+      if (error instanceof WrennNotFoundError) return false
+      throw error
+    }
+  }
+
+  /** Makes a directory and its parents. @throws {WrennConflictError} when it exists */
+  async makeDir(path: string, { signal }: RequestOptions = {}): Promise<FileEntry> {
+    return (await this.#transport.json<{ entry: FileEntry }>({ method: 'POST', path: `${this.#path}/mkdir`, json: { path }, signal })).entry
+  }
+
+  /** Removes a file, or a directory with all that it holds. @throws {WrennNotFoundError} */
+  async remove(path: string, { signal }: RequestOptions = {}): Promise<void> {
+    await this.#transport.done({ method: 'POST', path: `${this.#path}/remove`, json: { path }, signal })
+  }
+
+  #open(path: string, { signal }: RequestOptions): Promise<Response> {
+    return this.#transport.send({ method: 'POST', path: `${this.#path}/stream/read`, json: { path }, repeatable: true, signal })
+  }
+}
