@@ -12,7 +12,12 @@ const checks = [
   ['Lint', 'npm', ['run', '--silent', 'lint']],
   ['Unit, architecture and end-to-end tests', ...vitest('unit', 'architecture', 'e2e')],
   ['Agent: format', 'cargo', ['fmt', '--check'], { cwd: agent }],
-  ['Agent: lint', 'cargo', ['clippy', '--locked', '--all-targets', '--target', agentTarget, '--', '-D', 'warnings'], { cwd: agent }],
+  [
+    'Agent: lint',
+    'cargo',
+    ['clippy', '--locked', '--all-targets', '--target', agentTarget, '--', '-D', 'warnings'],
+    { cwd: agent },
+  ],
   ['Agent: tests', 'cargo', ['test', '--locked', '--target', agentTarget], { cwd: agent }],
   ['Tests on real virtual machines', ...vitest('vm')],
 ]
@@ -24,7 +29,9 @@ await runMain(async () => {
     console.log(`\n── ${title}`)
     const began = performance.now()
     const code = await show(program, args, { env: { WRENN_AGENT: agentBinary, ...env }, ...options })
-    console.log(`── ${title}: ${code === 0 ? 'passed' : 'FAILED'} (${((performance.now() - began) / 1000).toFixed(1)} s)`)
+    console.log(
+      `── ${title}: ${code === 0 ? 'passed' : 'FAILED'} (${((performance.now() - began) / 1000).toFixed(1)} s)`,
+    )
     if (code !== 0) failed.push(title)
   }
   const passed = checks.length - failed.length

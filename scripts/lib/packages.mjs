@@ -11,17 +11,33 @@ const isRoot = process.getuid() === 0
 
 /** What is needed: how to see that it is there, the package that brings it, and why. */
 const needed = [
-  { package: 'qemu-system-x86', why: 'runs the virtual machines (8.2 or newer)', isThere: () => isNewEnough(installedQemu()) },
+  {
+    package: 'qemu-system-x86',
+    why: 'runs the virtual machines (8.2 or newer)',
+    isThere: () => isNewEnough(installedQemu()),
+  },
   { package: 'qemu-utils', why: 'makes disk images', isThere: () => has('qemu-img') },
-  { package: 'mmdebstrap', why: 'builds the platform templates from Debian packages', isThere: () => has('mmdebstrap') },
+  {
+    package: 'mmdebstrap',
+    why: 'builds the platform templates from Debian packages',
+    isThere: () => has('mmdebstrap'),
+  },
   { package: 'e2fsprogs', why: 'makes their file systems', isThere: () => has('mke2fs') },
   { package: 'lz4', why: 'unpacks the kernel', isThere: () => has('lz4') },
   { package: 'xz-utils', why: 'unpacks the kernel', isThere: () => has('xz') },
   { package: 'zstd', why: 'unpacks the kernel', isThere: () => has('zstd') },
-  { package: 'debian-archive-keyring', why: "checks the packages' signatures", isThere: () => existsSync('/usr/share/keyrings/debian-archive-keyring.gpg') },
+  {
+    package: 'debian-archive-keyring',
+    why: "checks the packages' signatures",
+    isThere: () => existsSync('/usr/share/keyrings/debian-archive-keyring.gpg'),
+  },
   { package: 'uidmap', why: 'lets templates be built without root', isThere: () => isRoot || has('newuidmap') },
-  { package: 'gcc', why: "links the guest agent", isThere: () => Boolean(process.env.WRENN_AGENT) || has('cc') },
-  { package: 'libc6-dev', why: 'is linked into the guest agent', isThere: () => Boolean(process.env.WRENN_AGENT) || output('sh', ['-c', 'ls /usr/lib/*/libc.a']) !== undefined },
+  { package: 'gcc', why: 'links the guest agent', isThere: () => Boolean(process.env.WRENN_AGENT) || has('cc') },
+  {
+    package: 'libc6-dev',
+    why: 'is linked into the guest agent',
+    isThere: () => Boolean(process.env.WRENN_AGENT) || output('sh', ['-c', 'ls /usr/lib/*/libc.a']) !== undefined,
+  },
 ]
 
 /** Installs what is missing. Returns a note when nothing is. */
@@ -30,14 +46,21 @@ export async function installPackages(tell) {
   if (missing.length === 0) return 'all there'
   const list = missing.map(({ package: name, why }) => `  ${name}: ${why}`).join('\n')
   console.log(`\nMissing system packages:\n${list}`)
-  if (!has('apt-get')) throw new Advice('This machine has no apt. Install these packages by its own means, and start again.')
+  if (!has('apt-get'))
+    throw new Advice('This machine has no apt. Install these packages by its own means, and start again.')
   const commands = commandsFor(missing.map(({ package: name }) => name))
   const prefix = isRoot ? '' : mayUseSudo() ? 'sudo ' : undefined
-  if (prefix === undefined) throw new Advice(`They are installed by root. Run this, and start again:\n\n${commands.map((line) => `  sudo sh -c '${line}'`).join('\n')}\n`)
+  if (prefix === undefined)
+    throw new Advice(
+      `They are installed by root. Run this, and start again:\n\n${commands.map((line) => `  sudo sh -c '${line}'`).join('\n')}\n`,
+    )
   for (const command of commands) {
     console.log(`  ${prefix}${command}`)
     const sh = ['sh', '-c', command]
-    await run(isRoot ? 'sh' : 'sudo', isRoot ? sh.slice(1) : sh, { tell, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+    await run(isRoot ? 'sh' : 'sudo', isRoot ? sh.slice(1) : sh, {
+      tell,
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
   }
   const still = needed.filter(({ isThere }) => !isThere()).map(({ package: name }) => name)
   if (still.length > 0) throw new Advice(`Still missing after the installation: ${still.join(', ')}.`)
@@ -49,8 +72,13 @@ function commandsFor(names) {
   const qemu = names.filter((name) => name.startsWith('qemu-'))
   const others = names.filter((name) => !name.startsWith('qemu-'))
   const install = 'apt-get install -y --no-install-recommends'
-  const release = Object.fromEntries(readFileSync('/etc/os-release', 'utf8').split('\n').map((line) => line.replaceAll('"', '').split('=')))
-  if (qemu.length === 0 || release.VERSION_CODENAME !== 'bookworm') return ['apt-get update', `${install} ${names.join(' ')}`]
+  const release = Object.fromEntries(
+    readFileSync('/etc/os-release', 'utf8')
+      .split('\n')
+      .map((line) => line.replaceAll('"', '').split('=')),
+  )
+  if (qemu.length === 0 || release.VERSION_CODENAME !== 'bookworm')
+    return ['apt-get update', `${install} ${names.join(' ')}`]
   // Debian 12's own QEMU is 7.2; its backports have a newer one. qemu-utils comes from the same place.
   const both = [...new Set([...qemu, 'qemu-utils'])]
   return [
@@ -68,11 +96,17 @@ function hasBackports() {
 /** A file that names Debian's backports at the mirror that this machine uses already. */
 function backportsSource() {
   const uri = /^\s*(?:URIs:|deb (?:\[[^\]]*\] )?)\s*(\S+\/debian)\/?(?:\s|$)/m
-  const lists = output('sh', ['-c', 'cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null; true'])
+  const lists = output('sh', [
+    '-c',
+    'cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null; true',
+  ])
   const [, mirror = 'http://deb.debian.org/debian'] = uri.exec(lists ?? '') ?? []
   const file = join(tmpdir(), `wrenn-backports-${process.pid}.sources`)
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
-  writeFileSync(file, `Types: deb\nURIs: ${mirror}\nSuites: bookworm-backports\nComponents: main\nSigned-By: ${keyring}\n`)
+  writeFileSync(
+    file,
+    `Types: deb\nURIs: ${mirror}\nSuites: bookworm-backports\nComponents: main\nSigned-By: ${keyring}\n`,
+  )
   return file
 }
 
@@ -81,7 +115,10 @@ function mayUseSudo() {
 }
 
 function installedQemu() {
-  return /version (\d+)\.(\d+)/.exec(output('qemu-system-x86_64', ['--version']) ?? '')?.slice(1).map(Number)
+  return /version (\d+)\.(\d+)/
+    .exec(output('qemu-system-x86_64', ['--version']) ?? '')
+    ?.slice(1)
+    .map(Number)
 }
 
 function isNewEnough(version) {

@@ -33,7 +33,9 @@ function checkMachine() {
 }
 
 async function npmPackages(tell) {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   const stamp = join(root, 'node_modules/.wrenn-lock')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return 'all there'
   await run('npm', ['ci', '--no-audit', '--no-fund'], { tell })

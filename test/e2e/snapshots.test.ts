@@ -25,7 +25,8 @@ async function capsule(template = 'minimal'): Promise<string> {
 
 const snapshot = (json: unknown, query = '') => api.call('createSnapshot', { json, query })
 const status = async (id: string) => (await api.call('getCapsule', { params: { id } })).body.status as string
-const put = (id: string, text: string) => api.call('exec', { params: { id }, json: { cmd: 'put', args: ['/root/note', text] } })
+const put = (id: string, text: string) =>
+  api.call('exec', { params: { id }, json: { cmd: 'put', args: ['/root/note', text] } })
 const note = async (id: string) =>
   (await api.call('readFile', { params: { id }, json: { path: '/root/note' } })).bytes.toString()
 
@@ -40,11 +41,23 @@ describe('a snapshot', () => {
   test('makes a template of a running capsule, and destroys the source', async () => {
     const id = await capsule()
     await put(id, 'kept')
-    await api.call('exec', { params: { id }, json: { cmd: 'sleep', args: ['infinity'], background: true, tag: 'worker' } })
+    await api.call('exec', {
+      params: { id },
+      json: { cmd: 'sleep', args: ['infinity'], background: true, tag: 'worker' },
+    })
     const name = freshName()
     const { status: code, body } = await snapshot({ sandbox_id: id, name })
     expect(code).toBe(201)
-    expect(body).toMatchObject({ name, type: 'snapshot', vcpus: 1, memory_mb: 512, platform: false, protected: false, version: 1, parent: 'minimal' })
+    expect(body).toMatchObject({
+      name,
+      type: 'snapshot',
+      vcpus: 1,
+      memory_mb: 512,
+      platform: false,
+      protected: false,
+      version: 1,
+      parent: 'minimal',
+    })
     expect(body.size_bytes).toBeGreaterThan(0)
     expect(Object.keys(body.metadata).sort()).toEqual(['agent', 'kernel', 'vmm'])
     expect(Date.parse(body.created_at)).toBeGreaterThan(Date.now() - 60_000)
@@ -87,7 +100,9 @@ describe('a snapshot', () => {
     const name = freshName()
     const gate = wrenn.world.hold('capture')
     const left = new AbortController()
-    const asked = api.call('createSnapshot', { json: { sandbox_id: id, name }, signal: left.signal }).catch(() => 'left')
+    const asked = api
+      .call('createSnapshot', { json: { sandbox_id: id, name }, signal: left.signal })
+      .catch(() => 'left')
     await expect.poll(() => gate.queue).toBe(1)
     expect(await status(id)).toBe('running')
     left.abort()
@@ -102,13 +117,23 @@ describe('the order of checks', () => {
   const missing = newId('capsule')
   test('malformed JSON comes first', async () => {
     for (const raw of ['{', '', 'null', '[]', '"x"', new Uint8Array([0x7b, 0xff, 0x7d])]) {
-      const { status: code, body } = await api.call('createSnapshot', { raw, headers: { 'content-type': 'text/plain' } })
+      const { status: code, body } = await api.call('createSnapshot', {
+        raw,
+        headers: { 'content-type': 'text/plain' },
+      })
       expect([code, body.error.code]).toEqual([400, 'invalid_request'])
     }
   })
 
   test('then the capsule id, present, a string and well formed', async () => {
-    for (const json of [{}, { sandbox_id: 1 }, { sandbox_id: null }, { sandbox_id: 'x' }, { sandbox_id: missing.toUpperCase() }, { sandbox_id: `${missing}/..` }]) {
+    for (const json of [
+      {},
+      { sandbox_id: 1 },
+      { sandbox_id: null },
+      { sandbox_id: 'x' },
+      { sandbox_id: missing.toUpperCase() },
+      { sandbox_id: `${missing}/..` },
+    ]) {
       const { status: code, body } = await snapshot({ name: '../bad', ...json })
       expect([code, body.error.code]).toEqual([400, 'invalid_request'])
       expect(body.error.message).toContain('sandbox_id')
@@ -118,7 +143,7 @@ describe('the order of checks', () => {
   test('then the name', async () => {
     for (const name of ['', ' a', 'a ', '../a', '.a', '-a', 'a/b', 'a\0b', 'ä', 'x'.repeat(65), 7, {}]) {
       const { status: code, body } = await snapshot({ sandbox_id: missing, name })
-      expect([code, body.error.code], String(name)).toEqual([400, 'invalid_request'])
+      expect([code, body.error.code], JSON.stringify(name)).toEqual([400, 'invalid_request'])
       expect(body.error.message).toContain('name')
     }
   })
@@ -133,7 +158,14 @@ describe('the order of checks', () => {
   test('then a taken name without overwrite; only the exact word counts', async () => {
     const name = freshName()
     await template(name, 'old')
-    for (const query of ['', '?overwrite=false', '?overwrite=1', '?overwrite=TRUE', '?overwrite', '?overwrite=true%20']) {
+    for (const query of [
+      '',
+      '?overwrite=false',
+      '?overwrite=1',
+      '?overwrite=TRUE',
+      '?overwrite',
+      '?overwrite=true%20',
+    ]) {
       const { status: code, body } = await snapshot({ sandbox_id: missing, name }, query)
       expect([code, body.error.code], query).toEqual([409, 'conflict'])
     }
@@ -259,7 +291,8 @@ describe('an overwrite', () => {
     const gate = wrenn.world.hold('restore')
     const starting = capsule(name)
     await expect.poll(() => gate.queue).toBe(1)
-    const id = (await api.call('listCapsules')).body.find((c: { status: string }) => c.status === 'running').id as string
+    const id = (await api.call('listCapsules')).body.find((c: { status: string }) => c.status === 'running')
+      .id as string
     expect((await snapshot({ sandbox_id: id, name, keep_source: true }, '?overwrite=true')).status).toBe(201)
     gate.open()
     expect(await note(await starting)).toBe('one')
@@ -269,7 +302,9 @@ describe('an overwrite', () => {
 describe('two at once', () => {
   test('for one name without overwrite: one wins, the other is a conflict', async () => {
     const name = freshName()
-    const answers = await Promise.all([await capsule(), await capsule()].map((id) => snapshot({ sandbox_id: id, name })))
+    const answers = await Promise.all(
+      [await capsule(), await capsule()].map((id) => snapshot({ sandbox_id: id, name })),
+    )
     expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409])
     expect(answers.find((answer) => answer.status === 409)!.body.error.code).toBe('conflict')
   })
@@ -285,7 +320,10 @@ describe('two at once', () => {
 
   test('for one capsule: the second is in the wrong state', async () => {
     const id = await capsule()
-    const answers = await Promise.all([snapshot({ sandbox_id: id, name: freshName() }), snapshot({ sandbox_id: id, name: freshName() })])
+    const answers = await Promise.all([
+      snapshot({ sandbox_id: id, name: freshName() }),
+      snapshot({ sandbox_id: id, name: freshName() }),
+    ])
     expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409])
     expect(answers.find((answer) => answer.status === 409)!.body.error.code).toBe('invalid_state')
   })

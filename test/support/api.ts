@@ -17,7 +17,7 @@ export interface Ask {
   query?: string
   json?: unknown
   /** Sent as it is, instead of `json`. */
-  raw?: BodyInit
+  raw?: RequestInit['body']
   headers?: Record<string, string>
   signal?: AbortSignal
 }
@@ -48,7 +48,7 @@ export class Api {
       ...init,
       headers: { 'x-api-key': this.server.key, ...(init.headers as Record<string, string>) },
       ...(init.body instanceof ReadableStream ? { duplex: 'half' } : {}),
-    } as RequestInit)
+    })
     const bytes = Buffer.from(await response.arrayBuffer())
     const isJson = response.headers.get('content-type')?.startsWith('application/json')
     const body: unknown = isJson ? JSON.parse(bytes.toString()) : undefined

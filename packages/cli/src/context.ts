@@ -30,7 +30,10 @@ export interface Context extends World {
 export function contextOf(command: Command, world: World): Context {
   const { url, key, json } = command.optsWithGlobals<Options>()
   const { env, stdout } = world
-  const baseUrl = (url ?? env['WRENN_BASE_URL'] ?? `http://${env['WRENN_LISTEN'] || '127.0.0.1:8080'}/api`).replace(/\/+$/, '')
+  const baseUrl = (url ?? env['WRENN_BASE_URL'] ?? `http://${env['WRENN_LISTEN'] || '127.0.0.1:8080'}/api`).replace(
+    /\/+$/,
+    '',
+  )
   const client = new Wrenn({ baseUrl, apiKey: key ?? env['WRENN_API_KEY'] ?? keptKey(env) })
   const show = (value: unknown, text: () => string) => {
     const shown = json ? JSON.stringify(value, null, 2) : text()

@@ -1,11 +1,31 @@
 /** Values as people read them. */
 import Table from 'cli-table3'
 
-const plain = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' }
+const plain = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+}
 
 /** A table without lines. */
 export function table(head: string[], rows: string[][]): string {
-  const shown = new Table({ head, chars: plain, style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] } })
+  const shown = new Table({
+    head,
+    chars: plain,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+  })
   shown.push(...rows)
   return shown
     .toString()
@@ -36,5 +56,7 @@ export function age(time: string, now = Date.now()): string {
 export function fields(value: object): string {
   const entries = Object.entries(value).filter(([, one]) => one !== undefined && one !== null)
   const width = Math.max(...entries.map(([name]) => name.length))
-  return entries.map(([name, one]) => `${name.padEnd(width)}  ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`).join('\n')
+  return entries
+    .map(([name, one]) => `${name.padEnd(width)}  ${typeof one === 'object' ? JSON.stringify(one) : String(one)}`)
+    .join('\n')
 }

@@ -1,6 +1,6 @@
 /** The `wrenn` command as data, and its run. */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { WrennConnectionError, WrennError } from 'wrenn'
 import { addCapsuleCommands } from './commands/capsule.js'
 import { addCopyCommand } from './commands/cp.js'
@@ -62,17 +62,21 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
   return program
 }
 
-/** Subcommands that were made before it was set behave as the program does. */
+/** Subcommands behave as the program does, and take its options behind their own words too. */
 function inherit(program: Command): void {
   for (const command of program.commands) {
     command.copyInheritedSettings(program)
+    for (const flags of ['--url <url>', '--key <key>', '--json']) command.addOption(new Option(flags).hideHelp())
     inherit(command)
   }
 }
 
 function describe(error: unknown): string {
   if (!(error instanceof WrennError)) return `error: ${error instanceof Error ? error.message : String(error)}\n`
-  const hint = error instanceof WrennConnectionError ? 'Start the server with `npm start` or `wrenn up`, or name it with --url.' : error.hint
+  const hint =
+    error instanceof WrennConnectionError
+      ? 'Start the server with `npm start` or `wrenn up`, or name it with --url.'
+      : error.hint
   const request = error.requestId ? `, ${error.requestId}` : ''
   return [`error: ${error.message} (${error.code}${request})`, ...(hint ? [hint] : []), ''].join('\n')
 }

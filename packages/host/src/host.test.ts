@@ -143,7 +143,7 @@ test('a program runs with its output, and leaving it kills it', async () => {
   expect(chunks).toMatchObject([{ type: 'stdout' }, { type: 'exit', exitCode: 0, timedOut: false }])
   const endless = await host.guest(id).exec({ cmd: 'yes', args: [] }, signal)
   for await (const _ of endless.output) break
-  const late = await host.guest(id).exec({ cmd: 'sleep', args: ['infinity'], timeoutMs: 20 } as never, signal)
+  const late = await host.guest(id).exec({ cmd: 'sleep', args: ['infinity'], timeoutMs: 20 }, signal)
   const end = []
   for await (const chunk of late.output) end.push(chunk)
   expect(end).toMatchObject([{ type: 'exit', exitCode: -1, timedOut: true }])

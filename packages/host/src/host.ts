@@ -1,7 +1,20 @@
 /** A host: it runs capsules. The implementation of `HostClient` in the same process. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Problem, type CaptureSpec, type Expected, type Gone, type Guest, type HostClient, type HostFacts, type ImageInfo, type Reconciled, type SnapshotInfo, type StartedCapsule, type StartSpec } from '@wrenn/wire'
+import {
+  Problem,
+  type CaptureSpec,
+  type Expected,
+  type Gone,
+  type Guest,
+  type HostClient,
+  type HostFacts,
+  type ImageInfo,
+  type Reconciled,
+  type SnapshotInfo,
+  type StartedCapsule,
+  type StartSpec,
+} from '@wrenn/wire'
 import { captureCapsule } from './capsules/capture.js'
 import { LiveCapsules } from './capsules/live.js'
 import { reconcile } from './capsules/reconcile.js'
@@ -43,7 +56,13 @@ export class Host implements HostClient {
 
   async facts(): Promise<HostFacts> {
     const { needs, acceleratorReason } = await this.#context.driver.probe()
-    return { vmm: needs.vmm, vmmVersion: needs.vmmVersion, accelerator: needs.accelerator, acceleratorReason, limits: this.#limits }
+    return {
+      vmm: needs.vmm,
+      vmmVersion: needs.vmmVersion,
+      accelerator: needs.accelerator,
+      acceleratorReason,
+      limits: this.#limits,
+    }
   }
 
   async images(): Promise<ImageInfo[]> {
@@ -112,7 +131,10 @@ export class Host implements HostClient {
 
   #image(id: string): Image {
     const image = this.#images.get(id)
-    if (!image) throw new Problem('template_corrupt', 'The image of this template is not on the host.', { hint: 'Restart the server: it builds what is missing.' })
+    if (!image)
+      throw new Problem('template_corrupt', 'The image of this template is not on the host.', {
+        hint: 'Restart the server: it builds what is missing.',
+      })
     return image
   }
 

@@ -28,14 +28,26 @@ export interface OpenHost {
 /** Opens the host on a data directory. `close` lets go of its capsules without ending them. */
 export async function openHost({ dataDir, driver: choice, log, images }: OpenHost): Promise<Host> {
   const paths = pathsOf(dataDir)
-  await Promise.all([paths.images, paths.snapshots, paths.capsules, paths.staging].map((dir) => mkdir(dir, { recursive: true, mode: 0o755 })))
+  await Promise.all(
+    [paths.images, paths.snapshots, paths.capsules, paths.staging].map((dir) =>
+      mkdir(dir, { recursive: true, mode: 0o755 }),
+    ),
+  )
   const workers = startWorkers()
   const driver = openDriver(choice, {
     runTask: workers.run,
     verdictFile: paths.accelerator,
     tryBoot: async (boot) => {
       await using undo = new Undo(log)
-      await bootImage({ context: { paths }, image: images[0]!, size: TRIAL, name: 'accelerator-trial', undo, boot, deadlineMs: TRIAL_MS })
+      await bootImage({
+        context: { paths },
+        image: images[0]!,
+        size: TRIAL,
+        name: 'accelerator-trial',
+        undo,
+        boot,
+        deadlineMs: TRIAL_MS,
+      })
     },
   })
   const context: Context = { paths, driver, runTask: workers.run, log }

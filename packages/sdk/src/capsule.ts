@@ -42,7 +42,10 @@ export class Capsules {
 
   /** A capsule that exists, in whatever state. @throws {WrennNotFoundError} */
   async connect(id: string, { signal }: RequestOptions = {}): Promise<Capsule> {
-    return new Capsule(this.transport, await this.transport.json<CapsuleBody>({ method: 'GET', path: pathOf(id), signal }))
+    return new Capsule(
+      this.transport,
+      await this.transport.json<CapsuleBody>({ method: 'GET', path: pathOf(id), signal }),
+    )
   }
 
   /** The capsules that are alive, newest first. */

@@ -56,7 +56,10 @@ export class Commands {
    * Runs a program to its end. A bad exit code is no error.
    * @throws {WrennAgentError} when the time runs out; {WrennNotFoundError} when there is no such program
    */
-  async run(command: Command, { timeoutSec = DEFAULT_TIMEOUT_SEC, cwd, envs, signal }: RunOptions = {}): Promise<CommandResult> {
+  async run(
+    command: Command,
+    { timeoutSec = DEFAULT_TIMEOUT_SEC, cwd, envs, signal }: RunOptions = {},
+  ): Promise<CommandResult> {
     const result = await this.#transport.json<ExecResultBody>({
       method: 'POST',
       path: `${this.#path}/exec`,
@@ -64,12 +67,23 @@ export class Commands {
       timeoutMs: timeoutSec * 1000 + GRACE_MS,
       signal,
     })
-    const text = result.encoding === 'base64' ? (data: string) => new TextDecoder().decode(fromBase64(data)) : (data: string) => data
-    return { stdout: text(result.stdout), stderr: text(result.stderr), exitCode: result.exit_code, durationMs: result.duration_ms }
+    const text =
+      result.encoding === 'base64'
+        ? (data: string) => new TextDecoder().decode(fromBase64(data))
+        : (data: string) => data
+    return {
+      stdout: text(result.stdout),
+      stderr: text(result.stderr),
+      exitCode: result.exit_code,
+      durationMs: result.duration_ms,
+    }
   }
 
   /** Runs a program and tells what it prints as it prints it. Leaving the loop kills it. */
-  async *stream(command: Command, { timeoutSec = DEFAULT_TIMEOUT_SEC, cwd, envs, signal }: RunOptions = {}): AsyncGenerator<CommandEvent> {
+  async *stream(
+    command: Command,
+    { timeoutSec = DEFAULT_TIMEOUT_SEC, cwd, envs, signal }: RunOptions = {},
+  ): AsyncGenerator<CommandEvent> {
     const left = new AbortController()
     try {
       const response = await this.#transport.send({
@@ -86,7 +100,10 @@ export class Commands {
   }
 
   /** Starts a program that goes on by itself. */
-  async start(command: Command, { tag, cwd, envs, signal }: CommandOptions & { tag?: string } = {}): Promise<BackgroundProcess> {
+  async start(
+    command: Command,
+    { tag, cwd, envs, signal }: CommandOptions & { tag?: string } = {},
+  ): Promise<BackgroundProcess> {
     const started = await this.#transport.json<ExecStartedBody>({
       method: 'POST',
       path: `${this.#path}/exec`,
@@ -110,7 +127,9 @@ export class Commands {
 }
 
 function words(command: Command): { cmd: string; args: string[] } {
-  return typeof command === 'string' ? { cmd: '/bin/sh', args: ['-c', command] } : { cmd: command.cmd, args: command.args ?? [] }
+  return typeof command === 'string'
+    ? { cmd: '/bin/sh', args: ['-c', command] }
+    : { cmd: command.cmd, args: command.args ?? [] }
 }
 
 function toEvent(event: ExecEvent): CommandEvent {
@@ -119,7 +138,10 @@ function toEvent(event: ExecEvent): CommandEvent {
       return event
     case 'stdout':
     case 'stderr':
-      return { type: event.type, data: event.encoding === 'base64' ? fromBase64(event.data) : new TextEncoder().encode(event.data) }
+      return {
+        type: event.type,
+        data: event.encoding === 'base64' ? fromBase64(event.data) : new TextEncoder().encode(event.data),
+      }
     case 'exit':
       return { type: 'exit', exitCode: event.exit_code, durationMs: event.duration_ms }
     case 'error':

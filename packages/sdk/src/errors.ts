@@ -95,10 +95,21 @@ export async function errorOfResponse(response: Response): Promise<WrennError> {
   const { status } = response
   const requestId = response.headers.get('x-request-id') ?? undefined
   try {
-    const { error } = JSON.parse(text) as { error: { code: string; message: string; hint?: string; request_id?: string } }
-    return errorOf(error.message, { code: error.code, status, hint: error.hint, requestId: error.request_id ?? requestId })
+    const { error } = JSON.parse(text) as {
+      error: { code: string; message: string; hint?: string; request_id?: string }
+    }
+    return errorOf(error.message, {
+      code: error.code,
+      status,
+      hint: error.hint,
+      requestId: error.request_id ?? requestId,
+    })
   } catch {
     const beginning = text.slice(0, 200).trim()
-    return errorOf(`The server answered ${status}${beginning ? `: ${beginning}` : ''}`, { code: `http_${status}`, status, requestId })
+    return errorOf(`The server answered ${status}${beginning ? `: ${beginning}` : ''}`, {
+      code: `http_${status}`,
+      status,
+      requestId,
+    })
   }
 }

@@ -29,7 +29,11 @@ export class Files {
   }
 
   /** Writes a file, making its directories; what was there is replaced when all has come. A stream may have any size. */
-  async write(path: string, content: string | Uint8Array | Blob | ReadableStream<Uint8Array>, { signal }: RequestOptions = {}): Promise<void> {
+  async write(
+    path: string,
+    content: string | Uint8Array | Blob | ReadableStream<Uint8Array>,
+    { signal }: RequestOptions = {},
+  ): Promise<void> {
     const asked = { method: 'POST', path: `${this.#path}/stream/write`, signal, timeoutMs: 0 } as const
     if (content instanceof ReadableStream) {
       const { body, contentType } = multipartStream(path, content)
@@ -43,7 +47,13 @@ export class Files {
 
   /** The entries of a directory, `depth` levels deep. Default 1: its immediate children. @throws {WrennNotFoundError} */
   async list(path: string, { depth = 1, signal }: RequestOptions & { depth?: number } = {}): Promise<FileEntry[]> {
-    const asked = { method: 'POST', path: `${this.#path}/list`, json: { path, depth }, repeatable: true, signal } as const
+    const asked = {
+      method: 'POST',
+      path: `${this.#path}/list`,
+      json: { path, depth },
+      repeatable: true,
+      signal,
+    } as const
     return (await this.#transport.json<{ entries: FileEntry[] }>(asked)).entries
   }
 
@@ -63,7 +73,14 @@ export class Files {
 
   /** Makes a directory and its parents. @throws {WrennConflictError} when it exists */
   async makeDir(path: string, { signal }: RequestOptions = {}): Promise<FileEntry> {
-    return (await this.#transport.json<{ entry: FileEntry }>({ method: 'POST', path: `${this.#path}/mkdir`, json: { path }, signal })).entry
+    return (
+      await this.#transport.json<{ entry: FileEntry }>({
+        method: 'POST',
+        path: `${this.#path}/mkdir`,
+        json: { path },
+        signal,
+      })
+    ).entry
   }
 
   /** Removes a file, or a directory with all that it holds. @throws {WrennNotFoundError} */
@@ -72,6 +89,12 @@ export class Files {
   }
 
   #open(path: string, { signal }: RequestOptions): Promise<Response> {
-    return this.#transport.send({ method: 'POST', path: `${this.#path}/stream/read`, json: { path }, repeatable: true, signal })
+    return this.#transport.send({
+      method: 'POST',
+      path: `${this.#path}/stream/read`,
+      json: { path },
+      repeatable: true,
+      signal,
+    })
   }
 }

@@ -2,7 +2,10 @@
  * A multipart body whose file comes from a stream and is never held as a whole. FormData cannot do that: it wants blobs,
  * whose size is known.
  */
-export function multipartStream(path: string, content: ReadableStream<Uint8Array>): { body: ReadableStream<Uint8Array>; contentType: string } {
+export function multipartStream(
+  path: string,
+  content: ReadableStream<Uint8Array>,
+): { body: ReadableStream<Uint8Array>; contentType: string } {
   const boundary = `wrenn-${crypto.randomUUID()}`
   const text = (value: string) => new TextEncoder().encode(value)
   const head =

@@ -12,13 +12,21 @@ export class Templates {
 
   /** Your templates and the platform's, newest first. */
   async list({ type, signal }: ListTemplates = {}): Promise<Template[]> {
-    const bodies = await this.transport.json<TemplateBody[]>({ method: 'GET', path: '/v1/snapshots', query: { type }, signal })
+    const bodies = await this.transport.json<TemplateBody[]>({
+      method: 'GET',
+      path: '/v1/snapshots',
+      query: { type },
+      signal,
+    })
     return bodies.map((body) => new Template(this.transport, body))
   }
 
   /** @throws {WrennNotFoundError} */
   async get(name: string, { signal }: RequestOptions = {}): Promise<Template> {
-    return new Template(this.transport, await this.transport.json<TemplateBody>({ method: 'GET', path: pathOf(name), signal }))
+    return new Template(
+      this.transport,
+      await this.transport.json<TemplateBody>({ method: 'GET', path: pathOf(name), signal }),
+    )
   }
 
   /** Deletes a template; capsules that came from it are not touched. @throws {WrennNotFoundError} {WrennForbiddenError} */

@@ -77,9 +77,22 @@ export class Transport {
     }
   }
 
-  async #once({ method, path, query, json, body, headers, signal, timeoutMs = this.#timeoutMs }: Ask): Promise<Response> {
+  async #once({
+    method,
+    path,
+    query,
+    json,
+    body,
+    headers,
+    signal,
+    timeoutMs = this.#timeoutMs,
+  }: Ask): Promise<Response> {
     if (!this.#apiKey && path !== '/health') {
-      throw new WrennValidationError('There is no API key.', { code: 'invalid_request', status: 0, hint: 'Set WRENN_API_KEY, or pass apiKey.' })
+      throw new WrennValidationError('There is no API key.', {
+        code: 'invalid_request',
+        status: 0,
+        hint: 'Set WRENN_API_KEY, or pass apiKey.',
+      })
     }
     const deadline = new AbortController()
     const timer = timeoutMs > 0 ? setTimeout(() => deadline.abort(), timeoutMs) : undefined
@@ -87,7 +100,11 @@ export class Transport {
     try {
       const response = await this.#fetch(url, {
         method,
-        headers: { ...(this.#apiKey ? { 'x-api-key': this.#apiKey } : {}), ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        headers: {
+          ...(this.#apiKey ? { 'x-api-key': this.#apiKey } : {}),
+          ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
         body: json === undefined ? (body ?? null) : JSON.stringify(json),
         signal: signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal,
         ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
@@ -97,8 +114,17 @@ export class Transport {
     } catch (error) {
       if (error instanceof WrennError) throw error
       signal?.throwIfAborted()
-      if (deadline.signal.aborted) throw new WrennTimeoutError(`${this.baseUrl} did not answer in ${timeoutMs} ms.`, { code: 'timeout', status: 0 })
-      throw new WrennConnectionError(`Nothing answers at ${this.baseUrl}.`, { code: 'connection', status: 0, cause: error, hint: 'Is the server running? Does WRENN_BASE_URL name it?' })
+      if (deadline.signal.aborted)
+        throw new WrennTimeoutError(`${this.baseUrl} did not answer in ${timeoutMs} ms.`, {
+          code: 'timeout',
+          status: 0,
+        })
+      throw new WrennConnectionError(`Nothing answers at ${this.baseUrl}.`, {
+        code: 'connection',
+        status: 0,
+        cause: error,
+        hint: 'Is the server running? Does WRENN_BASE_URL name it?',
+      })
     } finally {
       clearTimeout(timer)
     }
@@ -118,10 +144,14 @@ function queryText(query: Ask['query'] = {}): string {
 function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms)
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer)
-      reject(signal.reason as Error)
-    }, { once: true })
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        reject(signal.reason as Error)
+      },
+      { once: true },
+    )
   })
 }
 

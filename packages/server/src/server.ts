@@ -53,9 +53,17 @@ export class Server {
   /** Stops serving within a second or two; capsules are not touched. The store and the host stay open. */
   async close(): Promise<void> {
     const closed = this.app.close()
-    await Promise.race([closed, sleep(POLITE_MS)])
+    await Promise.race([closed, unlessLater(POLITE_MS)])
     this.app.server.closeAllConnections()
     await closed
-    await Promise.race([Promise.all([this.services.background.allSettled(), this.services.retired.idle()]), sleep(PATIENT_MS)])
+    await Promise.race([
+      Promise.all([this.services.background.allSettled(), this.services.retired.idle()]),
+      unlessLater(PATIENT_MS),
+    ])
   }
+}
+
+/** Resolves after a time, but is no reason for the process to stay. */
+function unlessLater(ms: number): Promise<void> {
+  return sleep(ms, undefined, { ref: false })
 }

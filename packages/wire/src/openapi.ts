@@ -114,7 +114,7 @@ export function openApi(version: string): Json {
     tags: [...new Set(Object.values(routes).map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {
-      schemas: Object.fromEntries(schemas),
+      schemas: Object.fromEntries(schemas) as Json,
       securitySchemes: { key: { type: 'apiKey', in: 'header', name: 'X-API-Key' } },
     },
   }

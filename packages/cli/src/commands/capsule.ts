@@ -17,7 +17,9 @@ export function addCapsuleCommands(program: Command, world: World): void {
       const { client, show, signal } = contextOf(command, world)
       const { template, vcpus, memory, timeout, label: metadata } = options
       const wanted = { template, vcpus, memoryMb: memory, timeoutSec: timeout, metadata }
-      const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined))
+      const given = Object.fromEntries(
+        Object.entries(wanted).filter(([, value]) => value !== undefined && !isEmpty(value)),
+      )
       const { info } = await client.capsules.create({ ...given, signal })
       show(info, () => info.id)
     })
@@ -29,7 +31,14 @@ export function addCapsuleCommands(program: Command, world: World): void {
     .action(async (_: object, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
       const infos = (await client.capsules.list({ signal })).map(({ info }) => info)
-      const rows = infos.map((one) => [one.id, one.status, one.template, String(one.vcpus), `${one.memory_mb} MiB`, age(one.created_at)])
+      const rows = infos.map((one) => [
+        one.id,
+        one.status,
+        one.template,
+        String(one.vcpus),
+        `${one.memory_mb} MiB`,
+        age(one.created_at),
+      ])
       show(infos, () => table(['ID', 'STATUS', 'TEMPLATE', 'VCPUS', 'MEMORY', 'AGE'], rows))
     })
 
@@ -58,6 +67,10 @@ interface CreateOptions {
   memory?: number
   timeout?: number
   label: Record<string, string>
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && Object.keys(value ?? {}).length === 0
 }
 
 /** A whole number, or a word about what is wrong. */

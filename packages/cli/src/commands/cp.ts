@@ -39,7 +39,10 @@ async function upload({ client, signal }: Context, from: string, { id, path }: I
 async function download({ client, signal }: Context, { id, path }: Inside, to: string): Promise<void> {
   const { files } = await client.capsules.connect(id, { signal })
   const content = await files.readStream(path, { signal })
-  const isDirectory = await stat(to).then((found) => found.isDirectory(), () => false)
+  const isDirectory = await stat(to).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
   const target = isDirectory ? join(to, basename(path)) : to
   const part = `${target}.part`
   try {

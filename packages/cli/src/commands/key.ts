@@ -21,7 +21,13 @@ export function addKeyCommands(program: Command, world: World): void {
     .action(async (_: object, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
       const keys = await client.keys.list({ signal })
-      const rows = keys.map((one) => [one.id, one.name, `${one.key_prefix}…`, age(one.created_at), one.last_used ? age(one.last_used) : 'never'])
+      const rows = keys.map((one) => [
+        one.id,
+        one.name,
+        `${one.key_prefix}…`,
+        age(one.created_at),
+        one.last_used ? age(one.last_used) : 'never',
+      ])
       show(keys, () => table(['ID', 'NAME', 'KEY', 'AGE', 'LAST USED'], rows))
     })
 

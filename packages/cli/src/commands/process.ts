@@ -19,22 +19,31 @@ interface ExecOptions {
 export function addProcessCommands(program: Command, world: World, setExitCode: (code: number) => void): void {
   program
     .command('exec <id> <cmd> [args...]')
-    .description("run a program in a capsule; its output and exit code are passed on (put -- before the program's own options)")
+    .description(
+      "run a program in a capsule; its output and exit code are passed on (put -- before the program's own options)",
+    )
     .option('--cwd <dir>', 'directory to run in')
     .option('-e, --env <name=value>', 'an environment variable; may be repeated', label, {})
     .option('--timeout <s>', 'kill it after so many seconds', whole, 3600)
     .option('-d, --background', 'leave it running and print its pid and tag')
     .option('--tag <tag>', 'a name for it in the background')
     .passThroughOptions()
-    .action(async (id: string, cmd: string, args: string[], ...[options, command]: [ExecOptions, Command]) => {
+    .action(async (id: string, cmd: string, ...[args, options, command]: [string[], ExecOptions, Command]) => {
+      // With or without it: what follows the id is the program and its own words.
+      if (cmd === '--') [cmd = '', ...args] = args
       const { client, show, signal } = contextOf(command, world)
       const capsule = await client.capsules.connect(id, { signal })
       const where = { ...(options.cwd ? { cwd: options.cwd } : {}), envs: options.env, signal }
       if (options.background) {
-        const { pid, tag } = await capsule.commands.start({ cmd, args }, { ...where, ...(options.tag ? { tag: options.tag } : {}) })
+        const { pid, tag } = await capsule.commands.start(
+          { cmd, args },
+          { ...where, ...(options.tag ? { tag: options.tag } : {}) },
+        )
         return show({ pid, tag }, () => `${pid}  ${tag}`)
       }
-      setExitCode(await passOn(capsule.commands.stream({ cmd, args }, { ...where, timeoutSec: options.timeout }), world))
+      setExitCode(
+        await passOn(capsule.commands.stream({ cmd, args }, { ...where, timeoutSec: options.timeout }), world),
+      )
     })
 
   program
@@ -51,10 +60,12 @@ export function addProcessCommands(program: Command, world: World, setExitCode: 
     .command('kill <id> <pid-or-tag>')
     .description('end a program in a capsule, with all that it started')
     .addOption(new Option('-s, --signal <name>', 'what to send').choices(['SIGKILL', 'SIGTERM']).default('SIGKILL'))
-    .action(async (id: string, selector: string, ...[options, command]: [{ signal: 'SIGKILL' | 'SIGTERM' }, Command]) => {
-      const { client, signal } = contextOf(command, world)
-      await (await client.capsules.connect(id, { signal })).commands.kill(selector, options.signal, { signal })
-    })
+    .action(
+      async (id: string, selector: string, ...[options, command]: [{ signal: 'SIGKILL' | 'SIGTERM' }, Command]) => {
+        const { client, signal } = contextOf(command, world)
+        await (await client.capsules.connect(id, { signal })).commands.kill(selector, options.signal, { signal })
+      },
+    )
 }
 
 /** Passes a program's output on, at the pace at which it is taken; resolves with its exit code. */

@@ -27,12 +27,19 @@ export function addSnapshotCommands(program: Command, world: World): void {
   snapshot
     .command('list')
     .alias('ls')
-    .description('list templates: yours and the platform\'s')
+    .description("list templates: yours and the platform's")
     .addOption(new Option('--type <type>', 'only these').choices(['base', 'snapshot']))
     .action(async ({ type }: { type?: 'base' | 'snapshot' }, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
       const infos = (await client.templates.list({ ...(type ? { type } : {}), signal })).map(({ info }) => info)
-      const rows = infos.map((one) => [one.name, one.type, String(one.version), sizeOf(one), bytes(one.size_bytes), age(one.created_at)])
+      const rows = infos.map((one) => [
+        one.name,
+        one.type,
+        String(one.version),
+        sizeOf(one),
+        bytes(one.size_bytes),
+        age(one.created_at),
+      ])
       show(infos, () => table(['NAME', 'TYPE', 'VERSION', 'MACHINE', 'SIZE', 'AGE'], rows))
     })
 

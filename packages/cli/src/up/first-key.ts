@@ -24,6 +24,7 @@ export async function makeFirstKey({ store, file, wanted }: FirstKey): Promise<s
   // The file comes first: a crash in between leaves a file whose key the next start takes.
   const kept = (await readFile(file, 'utf8').catch(() => '')).trim()
   const key = kept || newKey()
-  if (!kept && (await store.keys.list(store.teams.defaultId)).length === 0) await writeFile(file, `${key}\n`, { mode: 0o600 })
+  if (!kept && (await store.keys.list(store.teams.defaultId)).length === 0)
+    await writeFile(file, `${key}\n`, { mode: 0o600 })
   return ensureFirstKey({ store, wanted: key })
 }

@@ -21,7 +21,9 @@ export function nextSteps({ url, settings, facts, newKey }: NextSteps): string {
     '',
     `${pc.green('Wrenn serves at')} ${pc.bold(url)}  ${pc.dim(`API reference: ${url}/docs`)}`,
     `Capsules run on ${facts.vmm} ${facts.vmmVersion} under ${facts.accelerator.toUpperCase()}: ${facts.acceleratorReason}.`,
-    ...(isSlow ? [pc.dim('TCG is software emulation: everything works, programs run several times slower than under KVM.')] : []),
+    ...(isSlow
+      ? [pc.dim('TCG is software emulation: everything works, programs run several times slower than under KVM.')]
+      : []),
     `Data: ${settings.dataDir}. API key: ${where}.`,
     ...(newKey ? [`${pc.yellow('Your API key, shown this once:')} ${pc.bold(newKey)}`] : []),
     '',

@@ -28,7 +28,9 @@ test('every problem is named at once, settings that do not exist included', () =
     expect.unreachable()
   } catch (error) {
     expect(error).toBeInstanceOf(SettingsError)
-    expect((error as SettingsError).problems.map((problem) => problem.split(':')[0]).sort()).toEqual(Object.keys(env).sort())
+    expect((error as SettingsError).problems.map((problem) => problem.split(':')[0]).sort()).toEqual(
+      Object.keys(env).sort(),
+    )
   }
 })
 

@@ -16,7 +16,9 @@ import { readSettings, SettingsError, type Settings } from './settings.js'
 /** After this the process ends whatever is still under way; capsules do not depend on it. */
 const CLOSE_MS = 1_500
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 /** Runs the server; resolves with the exit code when it has ended. */
 export async function up(env: NodeJS.ProcessEnv): Promise<number> {
@@ -25,7 +27,11 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
     const settings = readSettings(env)
-    await access(settings.agent).catch(() => Promise.reject(new SettingsError([`WRENN_AGENT: there is no agent at ${settings.agent}; npm run setup builds it`])))
+    await access(settings.agent).catch(() =>
+      Promise.reject(
+        new SettingsError([`WRENN_AGENT: there is no agent at ${settings.agent}; npm run setup builds it`]),
+      ),
+    )
     const store = await openBoxStore(settings.dataDir)
     try {
       await serve(settings, store, stopping.signal)
@@ -67,7 +73,10 @@ interface Prepared {
 }
 
 /** Does what has to be done before serving, and shows it. */
-async function prepare({ settings, store, log }: { settings: Settings; store: Store; log: Logger }, signal: AbortSignal): Promise<Box> {
+async function prepare(
+  { settings, store, log }: { settings: Settings; store: Store; log: Logger },
+  signal: AbortSignal,
+): Promise<Box> {
   const prepared: Partial<Prepared> = {}
   const steps = new Listr<Partial<Prepared>, 'default', 'verbose'>(
     [
@@ -83,9 +92,16 @@ async function prepare({ settings, store, log }: { settings: Settings; store: St
           on.box = await Box.open({ settings, store, images: on.images!, log, version })
         },
       },
-      { title: 'Ready memory of the default size', task: (on, task) => on.box!.makeReady((text) => (task.output = text)) },
+      {
+        title: 'Ready memory of the default size',
+        task: (on, task) => on.box!.makeReady((text) => (task.output = text)),
+      },
     ],
-    { fallbackRenderer: 'verbose', rendererOptions: { timer: PRESET_TIMER }, fallbackRendererOptions: { timer: PRESET_TIMER } },
+    {
+      fallbackRenderer: 'verbose',
+      rendererOptions: { timer: PRESET_TIMER },
+      fallbackRendererOptions: { timer: PRESET_TIMER },
+    },
   )
   try {
     await steps.run(prepared)
@@ -97,7 +113,11 @@ async function prepare({ settings, store, log }: { settings: Settings; store: St
   }
 }
 
-async function build({ dataDir, agent }: Settings, onStep: (text: string) => void, signal: AbortSignal): Promise<Image[]> {
+async function build(
+  { dataDir, agent }: Settings,
+  onStep: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Image[]> {
   const workers = startWorkers()
   try {
     return await buildImages({ paths: pathsOf(dataDir), runTask: workers.run, agent, onStep, signal })
@@ -116,5 +136,6 @@ function tell(error: unknown): void {
   const problem = toProblem(error)
   console.error(`Wrenn could not start: ${isProblem(error) ? problem.message : String(error)}`)
   if (problem.hint) console.error(problem.hint)
-  for (let cause = (error as Error).cause; cause instanceof Error; cause = cause.cause as Error) console.error(`  because: ${cause.message}`)
+  for (let cause = (error as Error).cause; cause instanceof Error; cause = cause.cause as Error)
+    console.error(`  because: ${cause.message}`)
 }

@@ -100,7 +100,8 @@ async function* outputOf(frames: AsyncGenerator<Frame>, body: ClientHttp2Stream)
       else if (type === frameTypes.stderr) yield { type: 'stderr', data: payload }
       else if (type === frameTypes.exited) {
         const { exit_code, timed_out, duration_ms } = exitedSchema.parse(JSON.parse(payload.toString()))
-        return yield { type: 'exit', exitCode: exit_code, timedOut: timed_out, durationMs: duration_ms }
+        yield { type: 'exit', exitCode: exit_code, timedOut: timed_out, durationMs: duration_ms }
+        return
       }
     }
     throw new Problem('agent_error', 'The capsule was lost while the program ran.')

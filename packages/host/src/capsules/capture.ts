@@ -33,7 +33,11 @@ export async function captureCapsule(context: Context, capsule: LiveCapsule, spe
   }
 }
 
-async function capture({ paths, log, runTask }: Context, capsule: LiveCapsule, { snapshotId, keepSource }: Capture): Promise<Snapshot> {
+async function capture(
+  { paths, log, runTask }: Context,
+  capsule: LiveCapsule,
+  { snapshotId, keepSource }: Capture,
+): Promise<Snapshot> {
   const { origin, layers } = capsule.record
   await using undo = new Undo(log)
   await prepare(capsule.channel, PREPARE_MS)

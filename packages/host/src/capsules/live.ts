@@ -17,7 +17,10 @@ export interface LiveCapsule {
 }
 
 /** Puts the parts of a capsule together. */
-export function liveCapsule({ dir, vm, record }: Pick<LiveCapsule, 'dir' | 'vm' | 'record'>, channel = new AgentChannel(vm)): LiveCapsule {
+export function liveCapsule(
+  { dir, vm, record }: Pick<LiveCapsule, 'dir' | 'vm' | 'record'>,
+  channel = new AgentChannel(vm),
+): LiveCapsule {
   return { id: record.capsule_id, dir, vm, channel, guest: new AgentGuest(channel), record }
 }
 

@@ -16,11 +16,15 @@ const ANSWER_MS = 10_000
 /** Compares what is with what should be. Runs once, before anything else is done with capsules. */
 export async function reconcile(context: Context, live: LiveCapsules, expected: Expected): Promise<Reconciled> {
   const { paths, log } = context
-  await Promise.all([paths.capsules, paths.snapshots, paths.staging].map((dir) => mkdir(dir, { recursive: true, mode: 0o755 })))
+  await Promise.all(
+    [paths.capsules, paths.snapshots, paths.staging].map((dir) => mkdir(dir, { recursive: true, mode: 0o755 })),
+  )
   // Snapshots first: a capture that was under way shares the disk layer of a capsule that is about to run on.
   await removeOthers(context, paths.snapshots, expected.snapshotIds)
 
-  const outcomes = await Promise.all(expected.capsuleIds.map(async (id) => [id, await takeUp(context, live, id)] as const))
+  const outcomes = await Promise.all(
+    expected.capsuleIds.map(async (id) => [id, await takeUp(context, live, id)] as const),
+  )
   const lost = outcomes.flatMap(([capsuleId, reason]) => (reason ? [{ capsuleId, reason }] : []))
 
   const kept = new Set(live.all().map(({ vm }) => vm.record.pid))
@@ -29,7 +33,11 @@ export async function reconcile(context: Context, live: LiveCapsules, expected: 
     log.warn({ pid: identity.pid }, 'ending a process that belongs to no capsule')
     await kill(identity)
   }
-  await removeOthers(context, paths.capsules, live.all().map(({ id }) => id))
+  await removeOthers(
+    context,
+    paths.capsules,
+    live.all().map(({ id }) => id),
+  )
   for (const name of await entries(paths.staging)) {
     log.warn({ name }, 'removing what was left half-made')
     await rm(join(paths.staging, name), { recursive: true, force: true })

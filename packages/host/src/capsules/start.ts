@@ -34,7 +34,11 @@ export async function startCapsule(context: Context, live: LiveCapsules, start: 
   }
 }
 
-async function restoreCapsule({ paths, driver, log }: Context, live: LiveCapsules, { capsuleId, template, snapshot }: Start): Promise<StartedCapsule> {
+async function restoreCapsule(
+  { paths, driver, log }: Context,
+  live: LiveCapsules,
+  { capsuleId, template, snapshot }: Start,
+): Promise<StartedCapsule> {
   const { manifest } = snapshot
   const dir = paths.capsule(capsuleId)
   await using undo = new Undo(log)

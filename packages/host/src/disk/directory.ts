@@ -31,7 +31,13 @@ export interface MakeDirectory {
 }
 
 /** Makes the directory with everything that the process needs. */
-export async function makeMachineDirectory({ dir, links, sharedLayers, diskSizeMb, uid }: MakeDirectory): Promise<MachineDirectory> {
+export async function makeMachineDirectory({
+  dir,
+  links,
+  sharedLayers,
+  diskSizeMb,
+  uid,
+}: MakeDirectory): Promise<MachineDirectory> {
   const runDir = join(dir, names.run)
   const top = diskLayerName(sharedLayers)
   await mkdir(dir, { mode: 0o755 })
@@ -52,7 +58,15 @@ export async function makeMachineDirectory({ dir, links, sharedLayers, diskSizeM
 }
 
 /** Makes an empty disk layer for the vm to write. */
-export async function makeLayer({ path, diskSizeMb, uid }: { path: string; diskSizeMb: number; uid: number | undefined }): Promise<void> {
+export async function makeLayer({
+  path,
+  diskSizeMb,
+  uid,
+}: {
+  path: string
+  diskSizeMb: number
+  uid: number | undefined
+}): Promise<void> {
   await createOverlay(path, diskSizeMb * MiB)
   await give(path, uid)
 }

@@ -37,7 +37,10 @@ function pack({ name, mode, data = new Uint8Array() }: Entry, inode: number): Bu
   const links = mode === DIRECTORY ? 2 : 1
   // inode, mode, uid, gid, links, mtime, size, device (major, minor), special device (major, minor), name length, checksum
   const fields = [inode, mode, 0, 0, links, 0, data.length, 0, 0, 0, 0, name.length + 1, 0]
-  const head = Buffer.from('070701' + fields.map((n) => n.toString(16).padStart(8, '0')).join('') + name + '\0', 'latin1')
+  const head = Buffer.from(
+    '070701' + fields.map((n) => n.toString(16).padStart(8, '0')).join('') + name + '\0',
+    'latin1',
+  )
   return Buffer.concat([head, padding(head.length), data, padding(data.length)])
 }
 

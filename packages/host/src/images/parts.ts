@@ -29,11 +29,24 @@ export interface KernelPart {
 
 /** Fetches the kernel's package and takes kernel and modules out of it; nothing is installed. */
 export async function kernelPart(recipe: KernelRecipe, options: PartsOptions): Promise<KernelPart> {
-  const dir = await part('kernel', [recipe], options, async (staged) => {
+  const dir = await part({ kind: 'kernel', recipe }, options, async (staged) => {
     const tree = join(staged, 'tree')
     await mkdir(tree)
-    await bootstrap({ suite: recipe.suite, packages: [recipe.package], variant: 'extract', archive: join(staged, 'kernel.tar') }, options)
-    await run('tar', ['-xf', join(staged, 'kernel.tar'), '-C', tree, '--wildcards', '--no-anchored', 'vmlinuz-*', '*/kernel/drivers/*.ko*', '*/kernel/net/core/*.ko*'])
+    await bootstrap(
+      { suite: recipe.suite, packages: [recipe.package], variant: 'extract', archive: join(staged, 'kernel.tar') },
+      options,
+    )
+    await run('tar', [
+      '-xf',
+      join(staged, 'kernel.tar'),
+      '-C',
+      tree,
+      '--wildcards',
+      '--no-anchored',
+      'vmlinuz-*',
+      '*/kernel/drivers/*.ko*',
+      '*/kernel/net/core/*.ko*',
+    ])
     const image = (await readdir(join(tree, 'boot'))).find((name) => name.startsWith('vmlinuz-'))!
     await options.runTask('extractKernel', { from: join(tree, 'boot', image), to: join(staged, names.kernel) })
     await takeModules(tree, staged, recipe.modules)
@@ -48,7 +61,12 @@ export async function kernelPart(recipe: KernelRecipe, options: PartsOptions): P
 async function takeModules(tree: string, into: string, wanted: string[]): Promise<void> {
   const files = (await readdir(tree, { recursive: true })).filter((path) => /\.ko(\.xz|\.zst)?$/.test(path))
   for (const name of wanted) {
-    const path = files.find((file) => basename(file).replace(/\.ko.*$/, '').replaceAll('-', '_') === name)
+    const path = files.find(
+      (file) =>
+        basename(file)
+          .replace(/\.ko.*$/, '')
+          .replaceAll('-', '_') === name,
+    )
     if (!path) continue
     await cp(join(tree, path), join(into, basename(path)))
     if (path.endsWith('.xz')) await run('xz', ['-d', join(into, basename(path))])
@@ -59,7 +77,7 @@ async function takeModules(tree: string, into: string, wanted: string[]): Promis
 
 /** Builds a root file system and returns the path of its ext4 image. */
 export async function rootPart(recipe: RootRecipe, options: PartsOptions): Promise<string> {
-  const dir = await part('root', [recipe], options, async (staged) => {
+  const dir = await part({ kind: 'root', recipe }, options, async (staged) => {
     const archive = join(staged, 'root.tar')
     await bootstrap({ suite: recipe.suite, packages: recipe.packages, variant: 'minbase', archive }, options)
     options.onStep?.('making the file system')
@@ -70,8 +88,12 @@ export async function rootPart(recipe: RootRecipe, options: PartsOptions): Promi
 }
 
 /** Makes a part under its digest, unless it is there. */
-async function part(kind: string, recipe: unknown[], { paths }: PartsOptions, build: (staged: string) => Promise<void>): Promise<string> {
-  const name = `${kind}-${digestOf(BUILDER, ...recipe)}`
+async function part(
+  { kind, recipe }: { kind: string; recipe: unknown },
+  { paths }: PartsOptions,
+  build: (staged: string) => Promise<void>,
+): Promise<string> {
+  const name = `${kind}-${digestOf(BUILDER, recipe)}`
   const dir = join(paths.parts, name)
   if ((await entries(paths.parts)).includes(name)) return dir
   const staged = join(paths.staging, name)
@@ -98,8 +120,14 @@ interface Bootstrap {
 const left = ['/usr/share/man/*', '/usr/share/doc/*', '/usr/share/info/*', '/usr/share/locale/*']
 const kept = ['/usr/share/doc/*/copyright']
 
-async function bootstrap({ suite, packages, variant, archive }: Bootstrap, { onStep, signal }: PartsOptions): Promise<void> {
-  const paths = [...left.map((path) => `--dpkgopt=path-exclude=${path}`), ...kept.map((path) => `--dpkgopt=path-include=${path}`)]
+async function bootstrap(
+  { suite, packages, variant, archive }: Bootstrap,
+  { onStep, signal }: PartsOptions,
+): Promise<void> {
+  const paths = [
+    ...left.map((path) => `--dpkgopt=path-exclude=${path}`),
+    ...kept.map((path) => `--dpkgopt=path-include=${path}`),
+  ]
   const mode = isRoot ? 'root' : 'unshare'
   const args = [`--mode=${mode}`, `--variant=${variant}`, `--include=${packages.join(',')}`, ...paths, suite, archive]
   await run('mmdebstrap', args, { signal, onLine: (line) => tellStep(line, onStep) })

@@ -51,7 +51,14 @@ export class ReadyImages {
     const { needs } = await driver.probe()
     const name = `${image.id}-${sizeName(size, needs)}`
     await using undo = new Undo(log)
-    const booted = await bootImage({ context: this.context, image, size, name, undo, boot: (spec, signal) => driver.boot(spec, signal) })
+    const booted = await bootImage({
+      context: this.context,
+      image,
+      size,
+      name,
+      undo,
+      boot: (spec, signal) => driver.boot(spec, signal),
+    })
     const { vm, machine, health } = booted
 
     const staged = join(paths.staging, `${name}-ready`)
@@ -119,12 +126,23 @@ export interface Booted {
 }
 
 /** Boots an image cold, in a directory of its own, until its agent answers. */
-export async function bootImage({ context, image, size, name, undo, boot, deadlineMs = BOOT_MS }: BootImage): Promise<Booted> {
+export async function bootImage({
+  context,
+  image,
+  size,
+  name,
+  undo,
+  boot,
+  deadlineMs = BOOT_MS,
+}: BootImage): Promise<Booted> {
   const dir = join(context.paths.staging, name)
   const uid = vmUser(name)
   await rm(dir, { recursive: true, force: true })
   undo.add('boot directory', () => rm(dir, { recursive: true, force: true }))
-  const links = [names.kernel, names.initramfs, diskLayerName(0)].map((file) => ({ name: file, path: join(image.dir, file) }))
+  const links = [names.kernel, names.initramfs, diskLayerName(0)].map((file) => ({
+    name: file,
+    path: join(image.dir, file),
+  }))
   const machine = await makeMachineDirectory({ dir, links, sharedLayers: 1, diskSizeMb: image.disk_size_mb, uid })
   const memory = join(dir, names.memory)
   await makeSparseFile(memory, size.memoryMb * 1024 * 1024, uid)
@@ -139,7 +157,9 @@ export async function bootImage({ context, image, size, name, undo, boot, deadli
     return { vm, machine, channel, health: await askHealth(channel, signal) }
   } catch (cause) {
     const console = await vm.consoleTail()
-    throw new Problem('host_unavailable', `The image ${image.name} does not boot.`, { cause: new Error(`console:\n${console}`, { cause }) })
+    throw new Problem('host_unavailable', `The image ${image.name} does not boot.`, {
+      cause: new Error(`console:\n${console}`, { cause }),
+    })
   }
 }
 
@@ -147,4 +167,3 @@ export async function bootImage({ context, image, size, name, undo, boot, deadli
 function sizeName({ vcpus, memoryMb }: Size, needs: Needs): string {
   return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(needs)}`
 }
-

@@ -29,7 +29,9 @@ export interface BuildImages extends PartsOptions {
 }
 
 /** Which images there should be, for these recipes and this agent. */
-async function wanted(agent: string): Promise<{ kernel: KernelRecipe; images: { id: string; root: RootRecipe }[]; agentBytes: Buffer }> {
+async function wanted(
+  agent: string,
+): Promise<{ kernel: KernelRecipe; images: { id: string; root: RootRecipe }[]; agentBytes: Buffer }> {
   const { kernel, roots } = await readRecipes()
   const agentBytes = await readFile(agent)
   const agentDigest = createHash('sha256').update(agentBytes).digest('hex')
@@ -40,9 +42,12 @@ async function wanted(agent: string): Promise<{ kernel: KernelRecipe; images: { 
 /** Builds the images that are missing and returns all of the present recipes'. */
 export async function buildImages(options: BuildImages): Promise<Image[]> {
   const { kernel, images, agentBytes } = await wanted(options.agent)
-  await Promise.all([options.paths.images, options.paths.parts, options.paths.staging].map((dir) => mkdir(dir, { recursive: true })))
+  await Promise.all(
+    [options.paths.images, options.paths.parts, options.paths.staging].map((dir) => mkdir(dir, { recursive: true })),
+  )
   const built: Image[] = []
-  for (const { id, root } of images) built.push((await openImage(options.paths, id)) ?? (await build({ id, root, kernel, agentBytes }, options)))
+  for (const { id, root } of images)
+    built.push((await openImage(options.paths, id)) ?? (await build({ id, root, kernel, agentBytes }, options)))
   return built
 }
 
@@ -71,7 +76,10 @@ async function build({ id, root, kernel, agentBytes }: Build, options: BuildImag
   await mkdir(staged)
   await link(join(kernelFrom.dir, names.kernel), join(staged, names.kernel))
   await link(disk, join(staged, diskLayerName(0)))
-  await writeSynced(join(staged, names.initramfs), packInitramfs({ agent: agentBytes, modules: await readModules(kernelFrom.dir, kernel) }))
+  await writeSynced(
+    join(staged, names.initramfs),
+    packInitramfs({ agent: agentBytes, modules: await readModules(kernelFrom.dir, kernel) }),
+  )
   const sizes = { disk_size_mb: root.disk_size_mb, size_bytes: (await stat(disk)).blocks * 512 }
   await writeImage(staged, { id, name: root.name, kernel: kernelFrom.release, ...sizes })
   await publish(staged, paths.image(id))

@@ -20,7 +20,8 @@ export function applyMemory({ pid, base, difference }: ApplyMemory): void {
   const memory = openSync(`/proc/${pid}/mem`, 'r+')
   try {
     withDifference(difference, (fd, { memoryBytes, runs }) => {
-      if (memoryBytes !== mapping.bytes) throw new Error(`a difference of ${memoryBytes} bytes for a memory of ${mapping.bytes}`)
+      if (memoryBytes !== mapping.bytes)
+        throw new Error(`a difference of ${memoryBytes} bytes for a memory of ${mapping.bytes}`)
       const data = Buffer.allocUnsafe(CHUNK)
       const zeroes = Buffer.alloc(CHUNK)
       let position = DATA_OFFSET

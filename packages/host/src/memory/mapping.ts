@@ -86,9 +86,13 @@ export function writeFully(fd: number, data: Uint8Array, position: number): numb
 
 // As glibc's gnu_dev_major and gnu_dev_minor, in the two digits or more that /proc/PID/maps shows.
 function major(dev: number): string {
-  return Number((BigInt(dev) >> 8n) & 0xfffn).toString(16).padStart(2, '0')
+  return Number((BigInt(dev) >> 8n) & 0xfffn)
+    .toString(16)
+    .padStart(2, '0')
 }
 function minor(dev: number): string {
   const wide = BigInt(dev)
-  return Number((wide & 0xffn) | ((wide >> 12n) & 0xffffff00n)).toString(16).padStart(2, '0')
+  return Number((wide & 0xffn) | ((wide >> 12n) & 0xffffff00n))
+    .toString(16)
+    .padStart(2, '0')
 }

@@ -30,7 +30,12 @@ const TAIL = 20
  */
 export async function run(program: string, args: string[], { signal, env, onLine }: RunOptions = {}): Promise<void> {
   const tail: string[] = []
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, signal, killSignal: 'SIGKILL' })
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    signal,
+    killSignal: 'SIGKILL',
+  })
   for (const input of [child.stdout, child.stderr]) {
     createInterface({ input }).on('line', (line) => {
       if (tail.push(line) > TAIL) tail.shift()
@@ -38,10 +43,19 @@ export async function run(program: string, args: string[], { signal, env, onLine
     })
   }
   await new Promise<void>((resolve, reject) => {
-    child.once('error', (error) => reject(signal?.aborted ? error : new ToolError(program, `could not be started (${error.message})`, '')))
+    child.once('error', (error) =>
+      reject(signal?.aborted ? error : new ToolError(program, `could not be started (${error.message})`, '')),
+    )
     child.once('close', (code, killer) => {
       if (code === 0) resolve()
-      else reject(new ToolError(program, code === null ? `was ended by ${killer}` : `failed with exit code ${code}`, tail.join('\n')))
+      else
+        reject(
+          new ToolError(
+            program,
+            code === null ? `was ended by ${killer}` : `failed with exit code ${code}`,
+            tail.join('\n'),
+          ),
+        )
     })
   })
 }

@@ -6,7 +6,10 @@ import type * as tasks from './tasks.js'
 type Tasks = typeof tasks
 type TaskName = keyof Tasks
 /** Runs a named task in a worker thread and resolves with its result. */
-export type RunTask = <N extends TaskName>(name: N, input: Parameters<Tasks[N]>[0]) => Promise<Awaited<ReturnType<Tasks[N]>>>
+export type RunTask = <N extends TaskName>(
+  name: N,
+  input: Parameters<Tasks[N]>[0],
+) => Promise<Awaited<ReturnType<Tasks[N]>>>
 
 export interface WorkerPool {
   run: RunTask

@@ -2,7 +2,14 @@
 import { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
 import { basePaths, randomHex, routes, type Route, type RouteName } from '@wrenn/wire'
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import type { Logger } from 'pino'
 import type { Caller } from '../services/context.js'
 import type { Services } from '../services/services.js'
@@ -25,7 +32,8 @@ export interface MakeApp {
 
 export async function makeApp({ services, version, logger }: MakeApp): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
-    loggerInstance: logger as FastifyBaseLogger,
+    // The two types differ in what nothing here uses.
+    loggerInstance: logger as unknown as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MOST_JSON,
     genReqId: () => `req-${randomHex(8)}`,
@@ -51,7 +59,9 @@ function addRoutes(app: FastifyInstance, services: Services, version: string): v
   const handlers = makeHandlers(services, version)
   const authenticate = async (request: FastifyRequest) => {
     const { 'x-api-key': key } = request.headers
-    Object.assign(request, { caller: await services.keys.authenticate(Array.isArray(key) ? key[0] : key) } satisfies { caller: Caller })
+    Object.assign(request, { caller: await services.keys.authenticate(Array.isArray(key) ? key[0] : key) } satisfies {
+      caller: Caller
+    })
   }
   for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
     const handler = handlers[name] as Handler<RouteName>
@@ -74,4 +84,3 @@ function send(reply: FastifyReply, { status, json, stream, contentType, size }: 
   if (stream) return reply.send(Readable.from(stream, { objectMode: false }))
   return reply.send(json)
 }
-

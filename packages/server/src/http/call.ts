@@ -6,7 +6,8 @@ import type { Caller } from '../services/context.js'
 
 type Routes = typeof routes
 type Output<S> = S extends z.ZodType ? z.output<S> : Record<string, never>
-type Part<N extends RouteName, P extends string> = Routes[N] extends Record<P, infer S> ? Output<S> : Record<string, never>
+type Part<N extends RouteName, P extends string> =
+  Routes[N] extends Record<P, infer S> ? Output<S> : Record<string, never>
 type JsonBody<N extends RouteName> = Routes[N] extends { body: { kind: 'json'; schema: infer S } } ? Output<S> : never
 
 export interface Call<N extends RouteName = RouteName> {
@@ -53,7 +54,9 @@ export function makeCall(name: RouteName, request: FastifyRequest, reply: Fastif
 export function check<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const { success, data, error } = schema.safeParse(value)
   if (success) return data
-  const texts = error.issues.map(({ path, message }) => `${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}${message}`)
+  const texts = error.issues.map(
+    ({ path, message }) => `${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}${message}`,
+  )
   throw new Problem('invalid_request', `${texts.join('; ')}.`)
 }
 
@@ -72,7 +75,9 @@ function parseJson(route: Route, body: unknown): unknown {
 /** A parameter that is given several times counts once. */
 function firstOfEach(query: unknown): Record<string, unknown> {
   const entries = Object.entries((query ?? {}) as Record<string, unknown>)
-  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? (value as unknown[])[0] : value]))
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? (value as unknown[])[0] : value]),
+  )
 }
 
 function hangUp({ raw }: FastifyReply): AbortSignal {

@@ -3,16 +3,25 @@ import type { Answer, Call } from './call.js'
 import type { Handlers } from './handlers.js'
 import { readUpload } from './upload.js'
 
-type FileRoutes = 'writeFile' | 'readFile' | 'streamWriteFile' | 'streamReadFile' | 'listFiles' | 'makeDir' | 'removeFile'
+type FileRoutes =
+  'writeFile' | 'readFile' | 'streamWriteFile' | 'streamReadFile' | 'listFiles' | 'makeDir' | 'removeFile'
 
 /** Files inside a capsule. The capsule's state comes before the request's body. */
 export function fileHandlers({ inside }: Services): Pick<Handlers, FileRoutes> {
-  const write = async ({ caller, params, request, signal }: Pick<Call<'writeFile'>, 'caller' | 'params' | 'request' | 'signal'>, limited: boolean): Promise<Answer> => {
+  const write = async (
+    { caller, params, request, signal }: Pick<Call<'writeFile'>, 'caller' | 'params' | 'request' | 'signal'>,
+    limited: boolean,
+  ): Promise<Answer> => {
     const guest = await inside.guest(caller, params.id)
     await readUpload(request, limited, (path, content) => guest.writeFile(path, content, signal))
     return { status: 204 }
   }
-  const read = async ({ caller, params, json, signal }: Pick<Call<'readFile'>, 'caller' | 'params' | 'json' | 'signal'>): Promise<Answer> => {
+  const read = async ({
+    caller,
+    params,
+    json,
+    signal,
+  }: Pick<Call<'readFile'>, 'caller' | 'params' | 'json' | 'signal'>): Promise<Answer> => {
     const guest = await inside.guest(caller, params.id)
     const { size, chunks } = await guest.readFile(json().path, signal)
     return { status: 200, contentType: 'application/octet-stream', stream: chunks, size }

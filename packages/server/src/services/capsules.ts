@@ -56,7 +56,10 @@ export class Capsules {
   async get(caller: Caller, id: string): Promise<CapsuleBody> {
     const capsule = await this.#find(caller, id)
     if (capsule.status !== 'running') return toBody(capsule)
-    const used = await this.#context.fleet.hostFor(id).diskUsedBytes(id).catch(() => undefined)
+    const used = await this.#context.fleet
+      .hostFor(id)
+      .diskUsedBytes(id)
+      .catch(() => undefined)
     return toBody(capsule, used)
   }
 
@@ -87,7 +90,10 @@ export class Capsules {
   async #start(host: HostClient, row: Capsule, version: Version): Promise<CapsuleBody> {
     const { store } = this.#context
     const { id, vcpus, memoryMb, template } = row
-    const source = version.kind === 'image' ? ({ kind: 'image', imageId: version.ref } as const) : ({ kind: 'snapshot', snapshotId: version.ref } as const)
+    const source =
+      version.kind === 'image'
+        ? ({ kind: 'image', imageId: version.ref } as const)
+        : ({ kind: 'snapshot', snapshotId: version.ref } as const)
     try {
       const { diskSizeMb } = await host.start({ capsuleId: id, source, vcpus, memoryMb, template })
       const at = now()
@@ -140,7 +146,10 @@ interface Size {
   memoryMb: number
 }
 
-function assertWithin({ maxVcpus, maxMemoryMb }: { maxVcpus: number; maxMemoryMb: number }, { vcpus, memoryMb }: Size): void {
+function assertWithin(
+  { maxVcpus, maxMemoryMb }: { maxVcpus: number; maxMemoryMb: number },
+  { vcpus, memoryMb }: Size,
+): void {
   if (vcpus > maxVcpus) throw new Problem('invalid_request', `vcpus: must be at most ${maxVcpus}.`)
   if (memoryMb > maxMemoryMb) throw new Problem('invalid_request', `memory_mb: must be at most ${maxMemoryMb}.`)
   if (memoryMb < SMALLEST_MB) throw new Problem('invalid_request', `memory_mb: must be at least ${SMALLEST_MB}.`)

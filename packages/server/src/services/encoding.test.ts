@@ -3,7 +3,11 @@ import { encodePiece, encodeWhole } from './encoding.js'
 
 test('output that is UTF-8 stays text, and one stream that is not makes both base64', () => {
   expect(encodeWhole(Buffer.from('ä'), Buffer.from('ö'))).toEqual({ stdout: 'ä', stderr: 'ö', encoding: 'utf-8' })
-  expect(encodeWhole(Buffer.from([0xff]), Buffer.from('ö'))).toEqual({ stdout: '/w==', stderr: 'w7Y=', encoding: 'base64' })
+  expect(encodeWhole(Buffer.from([0xff]), Buffer.from('ö'))).toEqual({
+    stdout: '/w==',
+    stderr: 'w7Y=',
+    encoding: 'base64',
+  })
 })
 
 test('a character that is cut anywhere comes whole with the next piece', () => {

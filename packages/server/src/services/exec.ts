@@ -1,5 +1,13 @@
 /** Programs inside capsules: run to the end, or streamed as they run. */
-import { Problem, toProblem, type ExecBody, type ExecEvent, type ExecResultBody, type ExecSession, type Guest } from '@wrenn/wire'
+import {
+  Problem,
+  toProblem,
+  type ExecBody,
+  type ExecEvent,
+  type ExecResultBody,
+  type ExecSession,
+  type Guest,
+} from '@wrenn/wire'
 import { encodePiece, encodeWhole } from './encoding.js'
 
 /** The most of each stream that a foreground answer holds, in bytes. */
@@ -40,7 +48,8 @@ async function* tell({ pid, output }: ExecSession, body: ExecBody): AsyncGenerat
           if (tails[type].length > 0) yield { type, ...encodePiece(tails[type]).event }
         }
         if (chunk.timedOut) throw timedOut(body)
-        return yield { type: 'exit', exit_code: chunk.exitCode, duration_ms: chunk.durationMs }
+        yield { type: 'exit', exit_code: chunk.exitCode, duration_ms: chunk.durationMs }
+        return
       }
       const { event, tail } = encodePiece(Buffer.concat([tails[chunk.type], chunk.data]), { mayContinue: true })
       tails[chunk.type] = tail
@@ -52,7 +61,11 @@ async function* tell({ pid, output }: ExecSession, body: ExecBody): AsyncGenerat
   }
 }
 
-function start(guest: Guest, { timeout_sec, background: _, ...spec }: ExecBody, signal: AbortSignal): Promise<ExecSession> {
+function start(
+  guest: Guest,
+  { timeout_sec, background: _, ...spec }: ExecBody,
+  signal: AbortSignal,
+): Promise<ExecSession> {
   return guest.exec({ ...spec, timeoutMs: timeout_sec * 1000 }, signal)
 }
 

@@ -19,7 +19,8 @@ export class Inside {
     const capsule = findCapsule(await store.capsules.find(teamId, id))
     assertRunning(capsule)
     const { lastActiveAt } = capsule
-    if (!lastActiveAt || Date.now() - Date.parse(lastActiveAt) >= ACTIVE_EVERY_MS) await store.capsules.active(id, now())
+    if (!lastActiveAt || Date.now() - Date.parse(lastActiveAt) >= ACTIVE_EVERY_MS)
+      await store.capsules.active(id, now())
     return fleet.hostFor(id).guest(id)
   }
 }

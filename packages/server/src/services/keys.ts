@@ -21,7 +21,8 @@ export class Keys {
       throw new Problem('unauthorized', 'An API key is required.', { hint: 'Send it as the header X-API-Key.' })
     const hash = hashOf(given)
     const key = keyForm.test(given) ? await this.#store.keys.byHash(hash) : undefined
-    if (!key || !isSame(key.hash, hash) || key.revokedAt) throw new Problem('unauthorized', 'This API key is not valid.')
+    if (!key || !isSame(key.hash, hash) || key.revokedAt)
+      throw new Problem('unauthorized', 'This API key is not valid.')
     await this.#noteUse(key)
     return { teamId: key.teamId, keyId: key.id }
   }
@@ -60,7 +61,13 @@ export class Keys {
  * @returns the new key, or undefined when there are keys already
  * @throws Problem `invalid_request` when `wanted` has the wrong form; `conflict` when it was revoked before
  */
-export async function ensureFirstKey({ store, wanted }: { store: Store; wanted?: string | undefined }): Promise<string | undefined> {
+export async function ensureFirstKey({
+  store,
+  wanted,
+}: {
+  store: Store
+  wanted?: string | undefined
+}): Promise<string | undefined> {
   const teamId = store.teams.defaultId
   if ((await store.keys.list(teamId)).length > 0) return undefined
   if (wanted !== undefined && !keyForm.test(wanted))
@@ -71,7 +78,10 @@ export async function ensureFirstKey({ store, wanted }: { store: Store; wanted?:
   return key
 }
 
-async function addKey(store: Store, { teamId, name, key }: { teamId: string; name: string; key: string }): Promise<Key> {
+async function addKey(
+  store: Store,
+  { teamId, name, key }: { teamId: string; name: string; key: string },
+): Promise<Key> {
   const row = {
     id: newId('key'),
     teamId,

@@ -29,7 +29,8 @@ export async function recover({ store, fleet, log }: Context): Promise<void> {
 
 /** Ends the operation that nobody carries on any more. */
 async function takeBack({ store }: Context, { id, status, operation }: Capsule): Promise<void> {
-  if (status === 'starting') await store.capsules.move(id, 'startFailed', { reason: 'the server ended while it started' })
+  if (status === 'starting')
+    await store.capsules.move(id, 'startFailed', { reason: 'the server ended while it started' })
   else if (operation === 'destroy') await store.capsules.move(id, 'destroyed')
   else if (operation) await store.capsules.end(id, operation)
 }

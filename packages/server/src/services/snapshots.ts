@@ -1,4 +1,12 @@
-import { newId, Problem, randomHex, type CreateSnapshot, type HostClient, type SnapshotInfo, type TemplateBody } from '@wrenn/wire'
+import {
+  newId,
+  Problem,
+  randomHex,
+  type CreateSnapshot,
+  type HostClient,
+  type SnapshotInfo,
+  type TemplateBody,
+} from '@wrenn/wire'
 import type { Capsule, Store, Version } from '../store/store.js'
 import { now } from '../store/time.js'
 import type { Background } from './background.js'
@@ -82,7 +90,9 @@ async function begin(store: Store, { teamId }: Caller, wanted: Wanted): Promise<
   const capsule = findCapsule(await store.capsules.find(teamId, wanted.sandbox_id))
   assertRunning(capsule)
   if (!(await store.capsules.begin(capsule.id, 'snapshot'))) {
-    throw new Problem('invalid_state', 'Something else is being done to this capsule.', { hint: 'Try again when it is done.' })
+    throw new Problem('invalid_state', 'Something else is being done to this capsule.', {
+      hint: 'Try again when it is done.',
+    })
   }
   const templateId = await claimName(store, teamId, name)
   const version: Version = {
@@ -104,9 +114,14 @@ async function begin(store: Store, { teamId }: Caller, wanted: Wanted): Promise<
   return { name, overwrite, keepSource: wanted.keep_source, capsule, version }
 }
 
-async function assertNameFree(store: Store, { teamId, name, overwrite }: { teamId: string; name: string; overwrite: boolean }): Promise<void> {
+async function assertNameFree(
+  store: Store,
+  { teamId, name, overwrite }: { teamId: string; name: string; overwrite: boolean },
+): Promise<void> {
   if (await store.templates.find(store.teams.platformId, name)) {
-    throw new Problem('name_reserved', `"${name}" is the name of a platform template.`, { hint: 'Choose another name.' })
+    throw new Problem('name_reserved', `"${name}" is the name of a platform template.`, {
+      hint: 'Choose another name.',
+    })
   }
   if (overwrite) return
   const known = await store.names.find(teamId, name)
@@ -122,7 +137,11 @@ function taken(name: string): Problem {
 }
 
 /** The one step in which the name begins to mean the new version. */
-async function complete(store: Store, { name, overwrite, keepSource, capsule, version }: Claim, info: SnapshotInfo): Promise<void> {
+async function complete(
+  store: Store,
+  { name, overwrite, keepSource, capsule, version }: Claim,
+  info: SnapshotInfo,
+): Promise<void> {
   const before = await store.templates.find(capsule.teamId, name)
   // An overwrite that began later may have ended earlier.
   if (before && !overwrite) throw taken(name)

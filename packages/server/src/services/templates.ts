@@ -83,7 +83,16 @@ async function registerImage(store: Store, image: ImageInfo): Promise<void> {
   const facts = { vcpus: null, memoryMb: null, sizeBytes: image.sizeBytes, metadata: image.metadata }
   const made = { ...facts, createdAt: image.createdAt.toISOString() }
   const origin = { parent: null, sourceCapsuleId: null }
-  await store.versions.insert({ id, templateId, number: null, kind: 'image', ref: image.id, state: 'pending', ...origin, ...made })
+  await store.versions.insert({
+    id,
+    templateId,
+    number: null,
+    kind: 'image',
+    ref: image.id,
+    state: 'pending',
+    ...origin,
+    ...made,
+  })
   await store.versions.ready(id, made)
   await store.names.point(templateId, id)
 }

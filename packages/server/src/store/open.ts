@@ -18,7 +18,10 @@ export async function openStore(path: string): Promise<Store> {
   const db = openSqlite(path)
   try {
     await migrate(db)
-    return storeOn(db, { defaultId: await teamId(db, firstTeams.default), platformId: await teamId(db, firstTeams.platform) })
+    return storeOn(db, {
+      defaultId: await teamId(db, firstTeams.default),
+      platformId: await teamId(db, firstTeams.platform),
+    })
   } catch (error) {
     await db.destroy()
     throw error

@@ -38,7 +38,9 @@ export function openSqlite(path: string): Kysely<Tables> {
       })
     throw error
   }
-  const dialect = new SqliteDialect({ database: { prepare: (sql) => database.prepare(sql), close: () => close(database) } })
+  const dialect = new SqliteDialect({
+    database: { prepare: (sql) => database.prepare(sql), close: () => close(database) },
+  })
   return new Kysely<Tables>({ dialect, plugins: [new CamelCasePlugin()] })
 }
 

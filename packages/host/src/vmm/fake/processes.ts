@@ -49,7 +49,10 @@ export class Processes {
   }
 
   /** Starts a program; `exited` never rejects. Without streams nobody reads it and stdin is empty. */
-  start(spec: StartProcess, streams: Streams = nowhere): { pid: number; tag: string | undefined; exited: Promise<Exited> } {
+  start(
+    spec: StartProcess,
+    streams: Streams = nowhere,
+  ): { pid: number; tag: string | undefined; exited: Promise<Exited> } {
     const program = programs[posix.basename(spec.cmd)]
     if (!program) throw new FakeError('not_found', `${spec.cmd}: no such program in PATH.`)
     const cwd = spec.cwd ?? '/root'
@@ -89,14 +92,21 @@ export class Processes {
   async #finish(pid: number, work: Promise<number>, { kill, timeoutMs }: Limits): Promise<Exited> {
     const started = performance.now()
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => kill.abort('timeout'), timeoutMs)
-    const killed = new Promise<number>((resolve) => kill.signal.addEventListener('abort', () => resolve(-1), { once: true }))
+    const killed = new Promise<number>((resolve) =>
+      kill.signal.addEventListener('abort', () => resolve(-1), { once: true }),
+    )
     const exit_code = await Promise.race([work.catch(() => (kill.signal.aborted ? -1 : 1)), killed])
     clearTimeout(timer)
     this.#running.delete(pid)
     const reason = kill.signal.aborted ? (kill.signal.reason as KillSignal | 'timeout') : undefined
     const duration_ms = Math.round(performance.now() - started)
     if (!reason) return { exit_code, timed_out: false, duration_ms }
-    return { exit_code: -1, signal: reason === 'timeout' ? 9 : SIGNALS[reason], timed_out: reason === 'timeout', duration_ms }
+    return {
+      exit_code: -1,
+      signal: reason === 'timeout' ? 9 : SIGNALS[reason],
+      timed_out: reason === 'timeout',
+      duration_ms,
+    }
   }
 }
 

@@ -89,7 +89,8 @@ async function exec({ guest, stream }: Call): Promise<Answer> {
     stream.end()
     return answered
   }
-  const kill = () => guest.processes.list().some((running) => running.pid === pid) && guest.processes.signal(String(pid), 'SIGKILL')
+  const kill = () =>
+    guest.processes.list().some((running) => running.pid === pid) && guest.processes.signal(String(pid), 'SIGKILL')
   stream.once('close', kill)
   const end = await exited
   stream.off('close', kill)

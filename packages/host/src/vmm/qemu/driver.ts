@@ -51,7 +51,11 @@ export class QemuDriver implements VmmDriver {
 
   async restore(spec: RestoreSpec, signal: AbortSignal): Promise<Vm> {
     const probe = await this.probe()
-    const { vm, qmp } = await this.#spawn(spec, { probe, args: (accelerator) => restoreArguments(spec, accelerator), signal })
+    const { vm, qmp } = await this.#spawn(spec, {
+      probe,
+      args: (accelerator) => restoreArguments(spec, accelerator),
+      signal,
+    })
     try {
       if (spec.difference) {
         await this.#runTask('applyMemory', { pid: vm.record.pid, base: spec.memory, difference: spec.difference })

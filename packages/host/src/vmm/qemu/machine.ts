@@ -44,7 +44,12 @@ function machine({ name, runDir, vcpus, memoryMb, disk }: Machine, accelerator: 
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     // ACPI stays on (Debian's kernel finds virtio-mmio through it), and so do, under TCG, the PIT and the PIC: without
     // them the kernel's clock calibration never ends. The firmware is named because its default varies by version.
-    ...['-M', 'microvm,x-option-roms=off,isa-serial=on,rtc=on,memory-backend=mem,suppress-vmdesc=on', '-bios', 'qboot.rom'],
+    ...[
+      '-M',
+      'microvm,x-option-roms=off,isa-serial=on,rtc=on,memory-backend=mem,suppress-vmdesc=on',
+      '-bios',
+      'qboot.rom',
+    ],
     ...['-accel', accelerator.argument, '-cpu', accelerator.cpu, '-smp', String(vcpus), '-m', `${memoryMb}M`],
     ...['-chardev', `ringbuf,id=console,size=${CONSOLE_BYTES}`, '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=ready,fd=${READY_FD}`, '-mon', 'chardev=ready,mode=control'],
@@ -84,7 +89,13 @@ function blockdevs(layers: string[], runDir: string): string[] {
 /** The arguments that boot a guest whose memory file becomes an image. */
 export function bootArguments(spec: BootSpec, accelerator: Accelerator): string[] {
   const fromRun = relativeTo(spec.runDir)
-  const backend = { 'qom-type': 'memory-backend-file', id: 'mem', size: bytes(spec), 'mem-path': fromRun(spec.memory), share: true }
+  const backend = {
+    'qom-type': 'memory-backend-file',
+    id: 'mem',
+    size: bytes(spec),
+    'mem-path': fromRun(spec.memory),
+    share: true,
+  }
   return [
     ...['-object', JSON.stringify(backend)],
     ...machine(spec, accelerator),

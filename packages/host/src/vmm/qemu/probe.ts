@@ -36,7 +36,12 @@ export interface ProbeQemu {
 /** Finds out which QEMU and which accelerator this machine has. */
 export async function probeQemu({ verdictFile, wanted, tryBoot }: ProbeQemu): Promise<VmmProbe> {
   const vmmVersion = await qemuVersion()
-  const needsFor = (name: Accelerator['name']): Needs => ({ vmm: 'qemu', vmmVersion, accelerator: name, cpu: accelerators[name].cpu })
+  const needsFor = (name: Accelerator['name']): Needs => ({
+    vmm: 'qemu',
+    vmmVersion,
+    accelerator: name,
+    cpu: accelerators[name].cpu,
+  })
   const found = (name: Accelerator['name'], acceleratorReason: string): VmmProbe => ({
     needs: needsFor(name),
     acceleratorReason,
@@ -52,7 +57,8 @@ export async function probeQemu({ verdictFile, wanted, tryBoot }: ProbeQemu): Pr
 
   const verdict = await tryBoot(needsFor('kvm')).then(
     () => ({ accelerator: 'kvm', reason: 'a guest booted under KVM' }) as const,
-    (error: unknown) => ({ accelerator: 'tcg', reason: `KVM is there, but a guest does not boot under it (${causeOf(error)})` }) as const,
+    (error: unknown) =>
+      ({ accelerator: 'tcg', reason: `KVM is there, but a guest does not boot under it (${causeOf(error)})` }) as const,
   )
   const whole: Verdict = { boot_id, qemu_version: vmmVersion, ...verdict }
   await replaceFile(verdictFile, JSON.stringify(whole))
@@ -64,13 +70,20 @@ async function qemuVersion(): Promise<string> {
   try {
     await run(QEMU, ['--version'], { onLine: (line) => (version ??= /version (\d+\.\d+\.\d+)/.exec(line)?.[1]) })
   } catch (cause) {
-    throw new Problem('host_unavailable', 'QEMU is not installed.', { cause, hint: 'npm run setup installs it, or says how.' })
+    throw new Problem('host_unavailable', 'QEMU is not installed.', {
+      cause,
+      hint: 'npm run setup installs it, or says how.',
+    })
   }
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
   if (!version || major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
-    throw new Problem('host_unavailable', `QEMU ${version ?? 'of an unknown version'} is too old: ${OLDEST.join('.')} or newer is needed.`, {
-      hint: 'npm run setup installs a newer one, or says how.',
-    })
+    throw new Problem(
+      'host_unavailable',
+      `QEMU ${version ?? 'of an unknown version'} is too old: ${OLDEST.join('.')} or newer is needed.`,
+      {
+        hint: 'npm run setup installs a newer one, or says how.',
+      },
+    )
   }
   return version
 }

@@ -67,7 +67,10 @@ export class Qmp {
     if (this.#end) throw this.#end
     const id = this.#nextId++
     const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }))
-    const timer = setTimeout(() => this.#settle(id)?.reject(new QmpError(`QEMU did not answer ${execute} in ${timeoutMs} ms`)), timeoutMs)
+    const timer = setTimeout(
+      () => this.#settle(id)?.reject(new QmpError(`QEMU did not answer ${execute} in ${timeoutMs} ms`)),
+      timeoutMs,
+    )
     this.socket.write(JSON.stringify({ execute, arguments: args, id }) + '\n')
     try {
       return await answer

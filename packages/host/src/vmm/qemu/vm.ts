@@ -81,7 +81,11 @@ export class QemuVm implements Vm {
   async openPort(port: AgentPort): Promise<Duplex> {
     const socket = connect(join(this.record.runDir, sockets[port]))
     socket.on('error', () => socket.destroy())
-    await within(DEATH_MS, once(socket, 'connect'), () => new Error(`QEMU does not accept a connection for the ${port} port`))
+    await within(
+      DEATH_MS,
+      once(socket, 'connect'),
+      () => new Error(`QEMU does not accept a connection for the ${port} port`),
+    )
     return socket
   }
 
