@@ -1,0 +1,71 @@
+/** Wrenn on real QEMU, for tests. */
+import { copyFile, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { buildImages, pathsOf, startWorkers } from '@wrenn/host'
+import { start, type Running } from './wrenn.js'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+export const cache = join(root, '.cache', 'vm')
+export const agent =
+  process.env['WRENN_AGENT'] ?? join(root, 'agent/target/x86_64-unknown-linux-gnu/release/wrenn-agent')
+
+/** A fresh data directory that has the templates: its files are links to the cache's. */
+export async function freshDataDir(): Promise<string> {
+  const dataDir = await mkdtemp(join(root, '.cache', 'run-'))
+  for (const name of ['images', 'parts']) linkTree(join(cache, name), join(dataDir, name))
+  await copyFile(join(cache, 'accelerator.json'), join(dataDir, 'accelerator.json')).catch(() => {})
+  return dataDir
+}
+
+function linkTree(from: string, to: string): void {
+  const { status, stderr } = spawnSync('cp', ['-al', from, to], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+}
+
+export interface VmRunning extends Running {
+  end(): Promise<void>
+}
+
+/** Starts on QEMU. */
+export async function startVm(dataDir?: string): Promise<VmRunning> {
+  const dir = dataDir ?? (await freshDataDir())
+  const workers = startWorkers()
+  const images = await buildImages({ paths: pathsOf(dir), runTask: workers.run, agent })
+  await workers.close()
+  const running = await start({ dataDir: dir, driver: { kind: 'qemu', accelerator: 'auto' }, images })
+  const end = async () => {
+    await destroyAll(running)
+    await running.stop()
+    const left = await processesIn(dir)
+    await removeDataDir(dir)
+    if (left.length > 0) throw new Error(`processes are left: ${left.join(', ')}`)
+  }
+  return { ...running, end }
+}
+
+async function destroyAll({ url, key }: Running): Promise<void> {
+  const headers = { 'x-api-key': key }
+  const capsules = (await (await fetch(`${url}/v1/capsules`, { headers })).json()) as { id: string }[]
+  for (const { id } of capsules) await fetch(`${url}/v1/capsules/${id}`, { method: 'DELETE', headers })
+}
+
+export async function removeDataDir(dir: string): Promise<void> {
+  await rm(dir, { recursive: true, force: true })
+}
+
+/** The pids of the processes that work below a directory: those of vms. */
+export async function processesIn(dir: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const works = async (pid: string) => (await readlink(`/proc/${pid}/cwd`).catch(() => '')).startsWith(dir)
+  const found = await Promise.all(pids.map(async (pid) => ((await works(pid)) ? Number(pid) : undefined)))
+  return found.filter((pid) => pid !== undefined)
+}
+
+/** A directory below the cache, kept between runs. */
+export async function cached(name: string): Promise<string> {
+  const dir = join(root, '.cache', name)
+  await mkdir(dir, { recursive: true })
+  return dir
+}
