@@ -16,8 +16,10 @@ use crate::state::State;
 const MARKER: usize = 16;
 /// A longer line is no word of the host.
 const LONGEST_LINE: usize = 256;
-/// How long the host may take to connect to the data port once it has asked for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the host may take to send the marker once it was told that the agent is ready for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the host may take to read that.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Serves for ever.
 pub async fn serve(control: Channel, data: Channel, state: Rc<State>) -> io::Result<()> {
@@ -33,6 +35,8 @@ pub async fn serve(control: Channel, data: Channel, state: Rc<State>) -> io::Res
             }
             for marker in buffer[..n].iter().filter_map(|&byte| lines.push(byte)) {
                 links.begin(marker).await;
+                // A host that has gone meanwhile will ask again.
+                let _ = timeout(ANSWER, stream.write_all(ready(&marker).as_bytes())).await;
             }
         }
     }
@@ -79,6 +83,12 @@ async fn begin(data: &Channel, marker: [u8; MARKER]) -> io::Result<Box<dyn Strea
         Channel::Device(_) => data.next(false).await,
         Channel::Socket(_) => Ok(waiting),
     }
+}
+
+/// What the host is told once nothing else reads the data port any more.
+fn ready(marker: &[u8; MARKER]) -> String {
+    let hex: String = marker.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("ready {hex}\n")
 }
 
 /// Collects bytes to lines and finds the markers in them.

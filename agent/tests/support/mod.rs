@@ -53,8 +53,11 @@ impl Agent {
         let mut data = UnixStream::connect(self.dir.join("data")).await.unwrap();
         let mut control = UnixStream::connect(self.dir.join("control")).await.unwrap();
         data.write_all(old).await.unwrap();
-        data.write_all(&marker).await.unwrap();
         control.write_all(format!("\nlink {}\n", "5a".repeat(16)).as_bytes()).await.unwrap();
+        let mut ready = [0; 39];
+        control.read_exact(&mut ready).await.unwrap();
+        assert_eq!(ready, *format!("ready {}\n", "5a".repeat(16)).as_bytes());
+        data.write_all(&marker).await.unwrap();
         let mut answer = [0; 16];
         data.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, marker);

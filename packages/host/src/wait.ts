@@ -1,4 +1,6 @@
 /** Waiting: always with an end. */
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
 
 /** Settles as `promise` does, unless the signal aborts first: then it rejects with the signal's reason. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -27,5 +29,16 @@ export async function within<T>(ms: number, promise: Promise<T>, late: () => Err
   } finally {
     clearTimeout(timer)
     promise.catch(() => {})
+  }
+}
+
+/** Resolves when a stream has room again, or is gone. */
+export async function roomIn(stream: Writable): Promise<void> {
+  const settled = new AbortController()
+  const { signal } = settled
+  try {
+    await Promise.race([once(stream, 'drain', { signal }), once(stream, 'close', { signal })])
+  } finally {
+    settled.abort()
   }
 }

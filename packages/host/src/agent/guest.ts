@@ -1,8 +1,8 @@
 /** What may be done inside a capsule, over its agent. */
-import { once } from 'node:events'
 import { constants, type ClientHttp2Stream } from 'node:http2'
 import type { ExecChunk, ExecSession, ExecSpec, FileContent, FileEntry, Guest, KillSignal, ProcessBody } from '@wrenn/wire'
 import { isProblem, Problem } from '@wrenn/wire'
+import { roomIn } from '../wait.js'
 import type { AgentChannel } from './channel.js'
 import { decodeFrames, encodeFrame, frameTypes, type Frame } from './frames.js'
 import { entriesSchema, entrySchema, exitedSchema, processesSchema, silent, startedSchema } from './shapes.js'
@@ -82,7 +82,7 @@ function files(call: string, query: Record<string, string>): string {
 async function send(chunks: AsyncIterable<Uint8Array>, stream: ClientHttp2Stream): Promise<void> {
   for await (const chunk of chunks) {
     if (stream.destroyed) return
-    if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), once(stream, 'close')])
+    if (!stream.write(chunk)) await roomIn(stream)
   }
   stream.end()
 }

@@ -2,8 +2,8 @@
  * A fresh connection to the agent (agent/PROTOCOL.md, "Linking").
  *
  * The guest may have been captured in the middle of a connection whose host end no longer exists, and bytes of that
- * may still come either way. So each connection begins with a random marker, asked for on the control port: whatever
- * comes before the marker belongs to the past.
+ * may still come either way. So each connection is asked for on the control port and begins with a random marker: whatever comes
+ * before the marker belongs to the past.
  */
 import { randomBytes } from 'node:crypto'
 import { connect, type ClientHttp2Session } from 'node:http2'
@@ -23,8 +23,11 @@ export async function link(vm: Vm, signal: AbortSignal): Promise<ClientHttp2Sess
   })
   try {
     const marker = randomBytes(16)
+    const hex = marker.toString('hex')
+    control.write(`\nlink ${hex}\n`)
+    // Only from here on nobody in the guest takes what comes on the data port for something else.
+    await abortable(skipPast(Buffer.from(`ready ${hex}\n`), control), signal)
     data.write(marker)
-    control.write(`\nlink ${marker.toString('hex')}\n`)
     await abortable(skipPast(marker, data), signal)
     const session = connect('http://agent', { createConnection: () => data, settings: { initialWindowSize: WINDOW, enablePush: false } })
     session.on('error', () => session.destroy())

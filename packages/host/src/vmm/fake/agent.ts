@@ -51,7 +51,9 @@ export class FakeAgent {
     stream.on('data', (chunk: Buffer) => {
       const [, marker] = /link ([0-9a-f]{32})/.exec(chunk.toString()) ?? []
       if (!marker) return
+      this.#session?.destroy()
       this.#marker = Buffer.from(marker, 'hex')
+      stream.write(`ready ${marker}\n`)
       this.#link()
     })
   }
@@ -67,7 +69,6 @@ export class FakeAgent {
     const [data, marker] = [this.#data, this.#marker]
     if (!data || !marker) return
     this.#data = this.#marker = undefined
-    this.#session?.destroy()
     const onReadable = () => {
       const seen = data.read(MARKER) as Buffer | null
       if (!seen) return

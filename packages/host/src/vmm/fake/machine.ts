@@ -1,6 +1,6 @@
 /** One fake machine: a guest, its agent, and ports that are dead while it is paused. */
-import { once } from 'node:events'
 import { duplexPair, type Duplex } from 'node:stream'
+import { roomIn } from '../../wait.js'
 import type { AgentPort } from '../types.js'
 import { FakeAgent } from './agent.js'
 import { Gate } from './gate.js'
@@ -67,7 +67,7 @@ export class FakeMachine {
     try {
       for await (const chunk of from as AsyncIterable<Buffer>) {
         await this.#running.passed()
-        if (!to.write(chunk)) await Promise.race([once(to, 'drain'), once(to, 'close')])
+        if (!to.write(chunk)) await roomIn(to)
       }
       to.end()
     } catch {
