@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Capsule, Template, Wrenn, WrennConflictError, WrennError, WrennNotFoundError } from 'wrenn'
+import type { Capsule } from 'wrenn'
+import { Template, Wrenn, WrennConflictError, WrennError, WrennNotFoundError } from 'wrenn'
 import { Api } from '../support/api.js'
 import { processesIn, startVm, type VmRunning } from '../support/vm.js'
 

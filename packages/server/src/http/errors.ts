@@ -13,7 +13,9 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const problem = ofFramework(error) ?? toProblem(error)
   if (problem.status >= 500) request.log.error({ err: problem.cause ?? error, code: problem.code }, problem.message)
   if (problem.code === 'rate_limited' || problem.status === 503) reply.header('retry-after', '1')
-  reply.code(problem.status).type('application/json').send(errorBody(problem, request.id))
+  // What the framework refuses has been through no hook that would have set the id.
+  reply.header('x-request-id', request.id).code(problem.status).type('application/json')
+  reply.send(errorBody(problem, request.id))
 }
 
 /** The framework's own refusals of what a client sent. */

@@ -5,6 +5,7 @@ import { decodeFrames, encodeFrame, frameTypes } from '../../agent/frames.js'
 import { PROTOCOL } from '../../agent/shapes.js'
 import type { FakeGuest } from './guest.js'
 import type { StartProcess } from './processes.js'
+import { FakeError } from './tree.js'
 
 /** A JSON answer; undefined answers 204. The exec and the file contents write their streams themselves. */
 type Answer = object | undefined | typeof answered
@@ -116,6 +117,8 @@ function written(stream: ServerHttp2Stream, data: Buffer): Promise<void> {
 async function bytesOf(stream: ServerHttp2Stream): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+  // A request that broke off ends like any other.
+  if (stream.aborted || stream.rstCode) throw new FakeError('invalid', 'The request broke off.')
   return Buffer.concat(chunks)
 }
 
