@@ -41,7 +41,7 @@ export class Files {
     }
     const form = new FormData()
     form.append('path', path)
-    form.append('file', content instanceof Blob ? content : new Blob([content as BlobPart]), 'file')
+    form.append('file', content instanceof Blob ? content : new Blob([content as string | Uint8Array<ArrayBuffer>]), 'file')
     return this.#transport.done({ ...asked, body: form })
   }
 

@@ -21,7 +21,7 @@ export interface Ask extends RequestOptions {
   path: string
   query?: Record<string, string | undefined>
   json?: unknown
-  body?: BodyInit
+  body?: NonNullable<RequestInit['body']>
   headers?: Record<string, string>
   /** Whether asking twice is as good as once. GET and DELETE are; a POST says so itself. */
   repeatable?: boolean
