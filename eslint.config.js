@@ -9,7 +9,8 @@ export default tseslint.config(
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ['packages/*/tsconfig.json', 'tsconfig.tests.json'],
+        // The SDK first: it has types of its own, and others' programs hold its files too.
+        project: ['packages/sdk/tsconfig.json', 'packages/*/tsconfig.json', 'tsconfig.tests.json'],
         tsconfigRootDir: import.meta.dirname,
       },
     },

@@ -41,8 +41,11 @@ export class Files {
     }
     const form = new FormData()
     form.append('path', path)
-    // The types of Node.js and of browsers differ in which arrays a blob may be made of; both take all.
-    form.append('file', content instanceof Blob ? content : new Blob([content as never]), 'file')
+    form.append(
+      'file',
+      content instanceof Blob ? content : new Blob([content as string | Uint8Array<ArrayBuffer>]),
+      'file',
+    )
     return this.#transport.done({ ...asked, body: form })
   }
 
