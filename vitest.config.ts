@@ -14,7 +14,7 @@ export default defineConfig({
           include: ['test/vm/**/*.test.ts'],
           globalSetup: ['test/vm/setup.ts'],
           fileParallelism: false,
-          testTimeout: 120_000,
+          testTimeout: hour / 12,
           hookTimeout: hour / 4,
         },
       },

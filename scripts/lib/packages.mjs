@@ -100,7 +100,11 @@ function backportsSource() {
     '-c',
     'cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null; true',
   ])
-  const [, mirror = 'http://deb.debian.org/debian'] = uri.exec(lists ?? '') ?? []
+  const [, mirror] = uri.exec(lists ?? '') ?? []
+  if (!mirror)
+    throw new Advice(
+      "QEMU 8.2 or newer comes from Debian 12's backports, and no Debian mirror is configured here. Add one to apt's sources, and start again.",
+    )
   const file = join(tmpdir(), `wrenn-backports-${process.pid}.sources`)
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
   writeFileSync(

@@ -46,7 +46,8 @@ export async function openHost({ dataDir, driver: choice, log, images }: OpenHos
         name: 'accelerator-trial',
         undo,
         boot,
-        deadlineMs: TRIAL_MS,
+        triesMs: [TRIAL_MS],
+        log,
       })
     },
   })

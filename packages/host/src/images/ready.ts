@@ -4,6 +4,7 @@
  */
 import { link, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Logger } from 'pino'
 import { Problem } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
 import { askHealth, prepare } from '../agent/greet.js'
@@ -23,11 +24,15 @@ export interface Size {
   memoryMb: number
 }
 
-/** How long a boot may take until the agent answers; under TCG on a busy machine it is several seconds. */
-const BOOT_MS = 120_000
+/**
+ * How long each try of a boot may take until the agent answers, in milliseconds. Under emulation on a busy machine the
+ * kernel's calibration of its clock may fail in the first instant, and it then hangs for good: seen in one boot of three
+ * with all processors busy, never on an idle machine. Another try is the cure; a good boot takes some five seconds.
+ */
+const BOOT_TRIES_MS = [15_000, 15_000, 20_000, 30_000, 60_000]
 const PREPARE_MS = 60_000
 /** The command line of every boot. The console is for error messages alone. */
-const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t wrenn.root=/dev/vda'
+const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t'
 
 export class ReadyImages {
   readonly #making = new Map<string, Promise<Snapshot>>()
@@ -58,6 +63,7 @@ export class ReadyImages {
       name,
       undo,
       boot: (spec, signal) => driver.boot(spec, signal),
+      log,
     })
     const { vm, machine, health } = booted
 
@@ -114,8 +120,9 @@ export interface BootImage {
   /** Takes what has to be given back when the machine is not needed any more. */
   undo: Undo
   boot: (spec: BootSpec, signal: AbortSignal) => Promise<Vm>
-  /** How long until the agent must have answered, in milliseconds. */
-  deadlineMs?: number
+  /** How long each try may take until the agent answers, in milliseconds. */
+  triesMs?: number[]
+  log: Logger
 }
 
 export interface Booted {
@@ -126,23 +133,33 @@ export interface Booted {
 }
 
 /** Boots an image cold, in a directory of its own, until its agent answers. */
-export async function bootImage({
-  context,
-  image,
-  size,
-  name,
-  undo,
-  boot,
-  deadlineMs = BOOT_MS,
-}: BootImage): Promise<Booted> {
+export async function bootImage({ triesMs = BOOT_TRIES_MS, undo, ...boot }: BootImage): Promise<Booted> {
+  for (const [i, deadlineMs] of triesMs.entries()) {
+    const attempt = new Undo(boot.log)
+    try {
+      const booted = await tryToBoot(boot, attempt, deadlineMs)
+      undo.add('boot', () => attempt[Symbol.asyncDispose]())
+      return booted
+    } catch (err) {
+      await attempt[Symbol.asyncDispose]()
+      if (i === triesMs.length - 1) throw err
+      boot.log.warn({ err, image: boot.image.id }, 'an image did not boot in time and is tried again')
+    }
+  }
+  throw new Error('a boot without a try')
+}
+
+async function tryToBoot(
+  { context, image, size, name, boot }: Omit<BootImage, 'undo' | 'triesMs'>,
+  undo: Undo,
+  deadlineMs: number,
+): Promise<Booted> {
   const dir = join(context.paths.staging, name)
   const uid = vmUser(name)
   await rm(dir, { recursive: true, force: true })
   undo.add('boot directory', () => rm(dir, { recursive: true, force: true }))
-  const links = [names.kernel, names.initramfs, diskLayerName(0)].map((file) => ({
-    name: file,
-    path: join(image.dir, file),
-  }))
+  const files = [names.kernel, names.initramfs, diskLayerName(0)]
+  const links = files.map((file) => ({ name: file, path: join(image.dir, file) }))
   const machine = await makeMachineDirectory({ dir, links, sharedLayers: 1, diskSizeMb: image.disk_size_mb, uid })
   const memory = join(dir, names.memory)
   await makeSparseFile(memory, size.memoryMb * 1024 * 1024, uid)
@@ -156,10 +173,8 @@ export async function bootImage({
     await Promise.race([channel.connect(deadlineMs), vm.exited.then(({ reason }) => Promise.reject(new Error(reason)))])
     return { vm, machine, channel, health: await askHealth(channel, signal) }
   } catch (cause) {
-    const console = await vm.consoleTail()
-    throw new Problem('host_unavailable', `The image ${image.name} does not boot.`, {
-      cause: new Error(`console:\n${console}`, { cause }),
-    })
+    const said = new Error(`console:\n${await vm.consoleTail()}`, { cause })
+    throw new Problem('host_unavailable', `The image ${image.name} does not boot.`, { cause: said })
   }
 }
 

@@ -36,7 +36,10 @@ export class Qmp {
   readonly closed: Promise<void>
 
   private constructor(private readonly socket: Duplex) {
-    createInterface({ input: socket }).on('line', (line) => this.#receive(line))
+    // The reader of lines passes the socket's errors on; they are the socket's affair.
+    createInterface({ input: socket })
+      .on('line', (line) => this.#receive(line))
+      .on('error', () => {})
     socket.on('error', () => socket.destroy())
     this.closed = new Promise((resolve) =>
       socket.once('close', () => {
