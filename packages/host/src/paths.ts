@@ -1,5 +1,5 @@
 /**
- * Every name that a host keeps on disk. docs/internals/data-directory.md explains them.
+ * Every name that a host keeps on disk. ARCHITECTURE.md says how they hang together.
  *
  * ```
  * <data>/images/<id>/               an image: image.json, vmlinux, initramfs, disk-0.qcow2

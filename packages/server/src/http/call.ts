@@ -33,6 +33,9 @@ export interface Answer {
 
 export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer>
 
+/** What each route does. */
+export type Handlers = { [N in RouteName]: Handler<N> }
+
 /** Parses what of a request may be parsed before its handler runs. */
 export function makeCall(name: RouteName, request: FastifyRequest, reply: FastifyReply): Call {
   const route: Route = routes[name]

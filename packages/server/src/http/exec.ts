@@ -1,8 +1,7 @@
 import { randomHex, type ExecEvent } from '@wrenn/wire'
 import { runToEnd, stream } from '../services/exec.js'
 import type { Services } from '../services/services.js'
-import type { Call } from './call.js'
-import type { Handlers } from './handlers.js'
+import type { Call, Handlers } from './call.js'
 
 const NDJSON = 'application/x-ndjson'
 

@@ -1,6 +1,5 @@
 import type { Services } from '../services/services.js'
-import type { Answer, Call } from './call.js'
-import type { Handlers } from './handlers.js'
+import type { Answer, Call, Handlers } from './call.js'
 import { readUpload } from './upload.js'
 
 type FileRoutes =

@@ -1,11 +1,8 @@
 /** What each route does. Every rule is a service's; here are only the shapes of requests and answers. */
-import type { RouteName } from '@wrenn/wire'
 import type { Services } from '../services/services.js'
-import type { Handler } from './call.js'
+import type { Handlers } from './call.js'
 import { execHandlers } from './exec.js'
 import { fileHandlers } from './files.js'
-
-export type Handlers = { [N in RouteName]: Handler<N> }
 
 const done = { status: 204 }
 const ok = (json: unknown) => ({ status: 200, json })
