@@ -1,6 +1,8 @@
 /** What images are put together from: the kernel with its modules, and root file systems. Built once per recipe. */
-import { chmod, cp, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { randomHex } from '@wrenn/wire'
 import { entries, publish, sync } from '../fs/durable.js'
 import { names, type Paths } from '../paths.js'
 import { run } from '../process/run.js'
@@ -78,13 +80,32 @@ async function takeModules(tree: string, into: string, wanted: string[]): Promis
 /** Builds a root file system and returns the path of its ext4 image. */
 export async function rootPart(recipe: RootRecipe, options: PartsOptions): Promise<string> {
   const dir = await part({ kind: 'root', recipe }, options, async (staged) => {
-    const archive = join(staged, 'root.tar')
-    await bootstrap({ suite: recipe.suite, packages: recipe.packages, variant: 'minbase', archive }, options)
-    options.onStep?.('making the file system')
-    await makeFileSystem({ staged, archive, sizeMb: recipe.disk_size_mb, signal: options.signal })
-    await rm(archive)
+    const outer = await mkdtemp(join(tmpdir(), 'wrenn-root-'))
+    try {
+      const place = await openPlace(outer)
+      const archive = join(place, 'root.tar')
+      await bootstrap({ suite: recipe.suite, packages: recipe.packages, variant: 'minbase', archive }, options)
+      options.onStep?.('making the file system')
+      const disk = join(staged, DISK)
+      await makeFileSystem({ place, archive, disk, sizeMb: recipe.disk_size_mb, signal: options.signal })
+    } finally {
+      await rm(outer, { recursive: true, force: true })
+    }
   })
   return join(dir, DISK)
+}
+
+/**
+ * A directory that the users of a namespace get to. Everybody may write to it who knows its name, which nobody can list;
+ * as root nobody else is let in at all.
+ */
+async function openPlace(outer: string): Promise<string> {
+  const place = join(outer, randomHex(16))
+  await mkdir(place)
+  if (isRoot) return place
+  await chmod(place, 0o777)
+  await chmod(outer, 0o711)
+  return place
 }
 
 /** Makes a part under its digest, unless it is there. */
@@ -140,8 +161,11 @@ function tellStep(line: string, onStep: PartsOptions['onStep']): void {
 }
 
 interface FileSystem {
-  staged: string
+  /** Where to work. */
+  place: string
   archive: string
+  /** The file to make. */
+  disk: string
   sizeMb: number
   signal?: AbortSignal | undefined
 }
@@ -150,22 +174,18 @@ interface FileSystem {
  * An ext4 image with the archive's content and owners. Without root that takes a user namespace, which mmdebstrap sets
  * up; its users may write only where everybody may.
  */
-async function makeFileSystem({ staged, archive, sizeMb, signal }: FileSystem): Promise<void> {
-  const raw = join(staged, 'disk.raw')
-  const tree = join(staged, 'tree')
-  await (await open(raw, 'wx', 0o666)).close()
-  await chmod(raw, 0o666)
-  await mkdir(tree, { mode: 0o777 })
-  await chmod(tree, 0o777)
+async function makeFileSystem({ place, archive, disk, sizeMb, signal }: FileSystem): Promise<void> {
+  const raw = join(place, 'disk.raw')
+  await (await open(raw, 'wx')).close()
+  await chmod(raw, isRoot ? 0o600 : 0o666)
+  await chmod(archive, 0o644)
   const script =
     'cd "$1" && mkdir root && tar -xpf "$2" -C root --numeric-owner && ' +
     'mke2fs -q -t ext4 -E root_owner=0:0 -d root "$3" "$4"M; code=$?; rm -rf root; exit $code'
-  const command = ['sh', '-c', script, 'sh', tree, archive, raw, String(sizeMb)]
+  const command = ['sh', '-c', script, 'sh', place, archive, raw, String(sizeMb)]
   const [program, ...args] = isRoot ? command : ['mmdebstrap', '--unshare-helper', ...command]
   await run(program!, args, { signal })
-  await rm(tree, { recursive: true })
   // As qcow2 the file's length is that of its content, so that reading all of it costs no more than that.
-  await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, join(staged, DISK)], { signal })
-  await rm(raw)
-  await chmod(join(staged, DISK), 0o444)
+  await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, disk], { signal })
+  await chmod(disk, 0o444)
 }

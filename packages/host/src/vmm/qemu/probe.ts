@@ -112,5 +112,6 @@ async function readVerdict(file: string): Promise<Verdict | undefined> {
 function causeOf(error: unknown): string {
   let innermost = error
   while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause
+  if (innermost instanceof Error && innermost.name === 'TimeoutError') return 'it does not answer in time'
   return innermost instanceof Error ? innermost.message : String(innermost)
 }
