@@ -179,8 +179,9 @@ async function makeFileSystem({ place, archive, disk, sizeMb, signal }: FileSyst
   await (await open(raw, 'wx')).close()
   await chmod(raw, isRoot ? 0o600 : 0o666)
   await chmod(archive, 0o644)
+  // Devices come from the kernel when the guest starts, and cannot be made in a user namespace.
   const script =
-    'cd "$1" && mkdir root && tar -xpf "$2" -C root --numeric-owner && ' +
+    'cd "$1" && mkdir root && tar -xpf "$2" -C root --numeric-owner --exclude="./dev/*" && ' +
     'mke2fs -q -t ext4 -E root_owner=0:0 -d root "$3" "$4"M; code=$?; rm -rf root; exit $code'
   const command = ['sh', '-c', script, 'sh', place, archive, raw, String(sizeMb)]
   const [program, ...args] = isRoot ? command : ['mmdebstrap', '--unshare-helper', ...command]
