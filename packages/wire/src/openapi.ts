@@ -58,7 +58,12 @@ function named(schema: z.ZodType): Json {
 }
 
 function errorReplies(route: Route): Json {
-  const codes = new Set<ErrorCode>([...everywhere, ...(route.auth ? (['unauthorized'] as const) : []), ...route.errors])
+  const codes = new Set<ErrorCode>([
+    ...everywhere,
+    ...(route.auth ? (['unauthorized'] as const) : []),
+    ...(route.body?.kind === 'json' ? (['too_large'] as const) : []),
+    ...route.errors,
+  ])
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {
     const { status } = errorTable[code]

@@ -50,6 +50,7 @@ export const routes = {
     replies: { 201: json(capsuleSchema) },
     errors: [
       'not_found',
+      'invalid_state',
       'template_corrupt',
       'agent_error',
       'host_unavailable',
@@ -81,7 +82,7 @@ export const routes = {
     summary: 'Destroy a capsule, in whatever state it is',
     params: capsuleParams,
     replies: { 204: empty },
-    errors: ['not_found', 'host_unavailable'],
+    errors: ['not_found', 'invalid_state', 'host_unavailable'],
   },
   pingCapsule: {
     ...onCapsules,
@@ -202,6 +203,7 @@ export const routes = {
       'invalid_state',
       'agent_error',
       'host_unavailable',
+      'no_hosts_available',
       'insufficient_storage',
     ],
   },

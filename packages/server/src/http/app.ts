@@ -1,7 +1,7 @@
 /** The HTTP server: routes of the wire, bound to their handlers. */
 import { Readable } from 'node:stream'
 import multipart from '@fastify/multipart'
-import { basePaths, randomHex, routes, type Route, type RouteName } from '@wrenn/wire'
+import { basePaths, Problem, routes, type Route, type RouteName } from '@wrenn/wire'
 import {
   fastify,
   LogController,
@@ -15,7 +15,7 @@ import type { Caller } from '../services/context.js'
 import type { Services } from '../services/services.js'
 import { makeCall, type Answer, type Handler } from './call.js'
 import { serveDocs } from './docs.js'
-import { answerParserError, sendError } from './errors.js'
+import { answerParserError, newRequestId, sendError } from './errors.js'
 import { makeHandlers } from './handlers.js'
 import { refuseUnknown } from './unknown.js'
 
@@ -23,6 +23,10 @@ import { refuseUnknown } from './unknown.js'
 const MOST_JSON = 1024 * 1024
 /** Longer than any id or name: those of the wrong length are told what is wrong with them. */
 const LONGEST_PARAMETER = 4096
+
+const FORM = /^multipart\/form-data\s*;/i
+/** How long a client may take to send a request's head, in milliseconds. */
+const HEADERS_MS = 20_000
 
 export interface MakeApp {
   services: Services
@@ -36,7 +40,11 @@ export async function makeApp({ services, version, logger }: MakeApp): Promise<F
     loggerInstance: logger as unknown as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MOST_JSON,
-    genReqId: () => `req-${randomHex(8)}`,
+    genReqId: newRequestId,
+    // Time is limited where a client can only stall: bodies and answers may be streams, and take theirs.
+    http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
+    // While it closes, what still comes in is served like anything else, until its connection is cut.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     frameworkErrors: sendError,
     clientErrorHandler: answerParserError,
@@ -49,6 +57,8 @@ export async function makeApp({ services, version, logger }: MakeApp): Promise<F
   app.setNotFoundHandler(refuseUnknown)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    if (request.raw.httpVersion === '1.1' && !request.headers.host)
+      throw new Problem('invalid_request', 'The request has no Host header.')
   })
   addRoutes(app, services, version)
   await serveDocs(app, version)
@@ -70,10 +80,19 @@ function addRoutes(app: FastifyInstance, services: Services, version: string): v
         method: route.method,
         url: base + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
         // The key is checked before the body is read.
-        ...(route.auth ? { onRequest: authenticate } : {}),
+        onRequest: [...(route.auth ? [authenticate] : []), typeIgnored(route)],
         handler: async (request, reply) => send(reply, await handler(makeCall(name, request, reply))),
       })
     }
+  }
+}
+
+/** What a client calls its body is no reason to refuse it here: only a form that is to be taken apart keeps its type. */
+function typeIgnored({ body }: Route) {
+  return async ({ raw: { headers } }: FastifyRequest): Promise<void> => {
+    const { 'content-type': type } = headers
+    const isForm = body?.kind === 'multipart' && FORM.test(type ?? '')
+    if (type !== undefined && !isForm) headers['content-type'] = 'application/octet-stream'
   }
 }
 

@@ -1,7 +1,12 @@
 /** Every error answer, whoever raised it: the handlers, the framework, or the HTTP parser. */
-import { isProblem, Problem, toProblem, type ErrorBody } from '@wrenn/wire'
+import { isProblem, Problem, randomHex, toProblem, type ErrorBody } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
+
+/** A new id for a request: in its answer, and in the log. */
+export function newRequestId(): string {
+  return `req-${randomHex(8)}`
+}
 
 /** The body of an error answer. */
 export function errorBody({ code, message, hint }: Problem, requestId?: string): ErrorBody {
@@ -11,11 +16,17 @@ export function errorBody({ code, message, hint }: Problem, requestId?: string):
 /** Answers with an error. What the client is not told is in the log, under the request's id. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = ofFramework(error) ?? toProblem(error)
-  if (problem.status >= 500) request.log.error({ err: problem.cause ?? error, code: problem.code }, problem.message)
+  logFailure(problem, request)
   if (problem.code === 'rate_limited' || problem.status === 503) reply.header('retry-after', '1')
   // What the framework refuses has been through no hook that would have set the id.
   reply.header('x-request-id', request.id).code(problem.status).type('application/json')
   reply.send(errorBody(problem, request.id))
+}
+
+/** Logs a failure that is not the client's own. */
+export function logFailure(error: unknown, request: FastifyRequest): void {
+  const problem = toProblem(error)
+  if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, problem.message)
 }
 
 /** The framework's own refusals of what a client sent. */
@@ -35,7 +46,14 @@ export function answerParserError(error: { code?: string }, socket: Socket): voi
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW'
   const problem = new Problem('invalid_request', isTooLarge ? 'The headers are too large.' : 'This is no HTTP request.')
-  const body = JSON.stringify(errorBody(problem))
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`
-  socket.end(head + body)
+  const id = newRequestId()
+  const body = JSON.stringify(errorBody(problem, id))
+  const head = [
+    'HTTP/1.1 400 Bad Request',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${id}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -1,7 +1,8 @@
-import { randomHex, type ExecEvent } from '@wrenn/wire'
-import { runToEnd, stream } from '../services/exec.js'
+import type { ExecEvent } from '@wrenn/wire'
+import { runToEnd, spawn, stream } from '../services/exec.js'
 import type { Services } from '../services/services.js'
 import type { Call, Handlers } from './call.js'
+import { logFailure } from './errors.js'
 
 const NDJSON = 'application/x-ndjson'
 
@@ -13,11 +14,12 @@ export function execHandlers({ inside }: Services): Pick<Handlers, 'exec' | 'lis
       const body = json()
       const head = { sandbox_id: id, cmd: body.cmd }
       if (body.background) {
-        const { pid, tag } = await guest.spawn({ ...body, tag: body.tag ?? `proc-${randomHex(4)}` }, withoutHangUp())
+        const { pid, tag } = await spawn(guest, body)
         return { status: 202, json: { ...head, pid, tag } }
       }
       if (wantsStream(request)) {
-        return { status: 200, contentType: NDJSON, stream: lines(await stream(guest, body, signal)) }
+        const live = { signal, failed: (error: unknown) => logFailure(error, request) }
+        return { status: 200, contentType: NDJSON, stream: lines(await stream(guest, body, live)) }
       }
       return { status: 200, json: { ...head, ...(await runToEnd(guest, body, signal)) } }
     },
@@ -39,9 +41,4 @@ function wantsStream({ headers }: Call['request']): boolean {
 
 async function* lines(events: AsyncGenerator<ExecEvent>): AsyncGenerator<string> {
   for await (const event of events) yield JSON.stringify(event) + '\n'
-}
-
-/** A program that is to outlive the request is started even when its client has left. */
-function withoutHangUp(): AbortSignal {
-  return new AbortController().signal
 }

@@ -1,3 +1,4 @@
+import { Problem } from '@wrenn/wire'
 import type { Services } from '../services/services.js'
 import type { Answer, Call, Handlers } from './call.js'
 import { readUpload } from './upload.js'
@@ -23,7 +24,12 @@ export function fileHandlers({ inside }: Services): Pick<Handlers, FileRoutes> {
   }: Pick<Call<'readFile'>, 'caller' | 'params' | 'json' | 'signal'>): Promise<Answer> => {
     const guest = await inside.guest(caller, params.id)
     const { size, chunks } = await guest.readFile(json().path, signal)
-    return { status: 200, contentType: 'application/octet-stream', stream: chunks, size }
+    return {
+      status: 200,
+      contentType: 'application/octet-stream',
+      stream: size === undefined ? chunks : exactly(size, chunks),
+      size,
+    }
   }
   return {
     writeFile: (call) => write(call, true),
@@ -45,4 +51,15 @@ export function fileHandlers({ inside }: Services): Pick<Handlers, FileRoutes> {
       return { status: 204 }
     },
   }
+}
+
+/** Holds a file to its length: one that grows is cut, and one that shrinks fails, while it is read. */
+async function* exactly(size: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = size
+  for await (const chunk of chunks) {
+    yield chunk.subarray(0, left)
+    left -= chunk.length
+    if (left <= 0) return
+  }
+  if (left > 0) throw new Problem('agent_error', 'The file ended before its length.')
 }

@@ -1,7 +1,10 @@
 import { basePaths, Problem, routes, type Route } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-const known = (Object.values(routes) as Route[]).flatMap(({ method, path }) =>
+/** What is served besides the routes of the API. */
+const pages = ['/openapi.json', '/docs'].map((path) => ({ method: 'GET', path }))
+
+const known = [...(Object.values(routes) as Route[]), ...pages].flatMap(({ method, path }) =>
   basePaths.map((base) => ({
     method,
     form: new RegExp(`^${base}${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),

@@ -9,6 +9,9 @@ import { MAX_PLAIN_WRITE, pathSchema, Problem } from '@wrenn/wire'
 import type { FastifyRequest } from 'fastify'
 import { check } from './call.js'
 
+/** The parser's: how large a file may be is counted here. */
+const limits = { fileSize: Infinity, files: 2, fields: 16 }
+
 type Write = (path: string, content: AsyncIterable<Uint8Array>) => Promise<void>
 
 /**
@@ -25,12 +28,12 @@ export async function readUpload(request: FastifyRequest, limited: boolean, writ
   let path: string | undefined
   let isWritten = false
   try {
-    for await (const part of request.parts({ limits: { fileSize: Infinity, files: 2, fields: 16 } })) {
+    for await (const part of received(request.parts({ limits }))) {
       if (part.type === 'field' && part.fieldname === 'path') path = check(pathSchema, { path: part.value }).path
       else if (part.type === 'file' && part.fieldname === 'file' && !isWritten && !waiting.file) {
         if (path === undefined) await waiting.keep(part)
         else {
-          await write(path, limited ? upTo(MAX_PLAIN_WRITE, part.file) : part.file)
+          await write(path, limited ? upTo(MAX_PLAIN_WRITE, received(part.file)) : received(part.file))
           isWritten = true
         }
       } else if (part.type === 'file') part.file.resume()
@@ -42,7 +45,7 @@ export async function readUpload(request: FastifyRequest, limited: boolean, writ
     // What is still to come is read and forgotten, so that the client gets to its answer.
     request.raw.unpipe()
     request.raw.resume()
-    throw malformed(error)
+    throw error
   } finally {
     await waiting.remove()
   }
@@ -56,7 +59,7 @@ class Waiting {
   async keep(part: MultipartFile): Promise<void> {
     this.#dir = await mkdtemp(join(tmpdir(), 'wrenn-upload-'))
     this.file = join(this.#dir, 'file')
-    await pipeline(upTo(MAX_PLAIN_WRITE, part.file), createWriteStream(this.file, { mode: 0o600 }))
+    await pipeline(upTo(MAX_PLAIN_WRITE, received(part.file)), createWriteStream(this.file, { mode: 0o600 }))
   }
 
   async remove(): Promise<void> {
@@ -77,10 +80,11 @@ async function* upTo(most: number, chunks: AsyncIterable<Buffer>): AsyncGenerato
   }
 }
 
-/** Errors of the multipart parser are the client's. */
-function malformed(error: unknown): unknown {
-  const { code = '', message } = error as { code?: unknown; message?: string }
-  const isParsers = String(code).startsWith('FST_') || /multipart|form|boundary|part header/i.test(message ?? '')
-  if (error instanceof Problem || !isParsers) return error
-  return new Problem('invalid_request', 'The body is no well-formed multipart/form-data.', { cause: error })
+/** What a client sends, as the parser gives it: where that fails, the client is at fault. */
+async function* received<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    for await (const item of items) yield item
+  } catch (cause) {
+    throw new Problem('invalid_request', 'The body is no well-formed multipart/form-data.', { cause })
+  }
 }

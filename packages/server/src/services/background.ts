@@ -5,7 +5,9 @@ export class Background {
   /** Runs `work` under the id of the capsule that it is about; its result is the work's own. */
   run<T>(capsuleId: string, work: () => Promise<T>): Promise<T> {
     const running = work()
-    const ended = running.then(ignore, ignore).finally(() => {
+    // Two works overlap when a capsule ends by itself: what was done to it goes on while it is deleted.
+    const before = this.#underWay.get(capsuleId)
+    const ended = Promise.all([before, running.then(ignore, ignore)]).finally(() => {
       if (this.#underWay.get(capsuleId) === ended) this.#underWay.delete(capsuleId)
     })
     this.#underWay.set(capsuleId, ended)

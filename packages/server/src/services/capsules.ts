@@ -1,4 +1,4 @@
-import { newId, Problem, type CapsuleBody, type CreateCapsule, type HostClient } from '@wrenn/wire'
+import { newId, Problem, toProblem, type CapsuleBody, type CreateCapsule, type HostClient } from '@wrenn/wire'
 import type { Capsule, Version } from '../store/store.js'
 import { now } from '../store/time.js'
 import type { Background } from './background.js'
@@ -97,13 +97,13 @@ export class Capsules {
     try {
       const { diskSizeMb } = await host.start({ capsuleId: id, source, vcpus, memoryMb, template })
       const at = now()
-      if (!(await store.capsules.move(id, 'started', { diskSizeMb, startedAt: at, lastActiveAt: at }))) {
-        await host.destroy(id)
-        throw new Problem('invalid_state', 'The capsule was deleted while it started.')
-      }
-      return toBody(findCapsule(await store.capsules.find(row.teamId, id)))
+      const isStarted = await store.capsules.move(id, 'started', { diskSizeMb, startedAt: at, lastActiveAt: at })
+      if (!isStarted) await host.destroy(id)
+      const capsule = findCapsule(await store.capsules.find(row.teamId, id))
+      if (!isStarted) throw endedMeanwhile(capsule)
+      return toBody(capsule)
     } catch (error) {
-      await store.capsules.move(id, 'startFailed', { reason: error instanceof Error ? error.message : String(error) })
+      await store.capsules.move(id, 'startFailed', { reason: toProblem(error).message })
       throw error
     } finally {
       this.#retired.sweep()
@@ -127,6 +127,14 @@ export class Capsules {
       this.#context.log.error({ err, capsule: id }, 'the end of a capsule could not be noted')
     }
   }
+}
+
+function endedMeanwhile({ status, reason }: Capsule): Problem {
+  if (status === 'stopped') return new Problem('invalid_state', 'The capsule was deleted while it started.')
+  return new Problem(
+    'host_unavailable',
+    `The capsule ended as soon as it had started: ${reason ?? 'nobody knows why'}.`,
+  )
 }
 
 /** @throws Problem `not_found` */

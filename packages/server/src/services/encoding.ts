@@ -26,13 +26,18 @@ export function encodePiece(piece: Buffer, { mayContinue = false } = {}): Encode
   return { event: { data: piece.toString('base64'), encoding: 'base64' }, tail: Buffer.alloc(0) }
 }
 
+/** How many bytes a character has that begins with this one; 1 also for what begins none. */
+function lengthFrom(byte: number): number {
+  if (byte < 0xc2 || byte > 0xf4) return 1
+  return byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2
+}
+
 /** How many bytes at the end are the beginning of a longer UTF-8 character: 0 to 3. */
 function unfinished(piece: Buffer): number {
   for (let back = 1; back <= Math.min(3, piece.length); back++) {
     const byte = piece[piece.length - back]!
     if ((byte & 0b1100_0000) === 0b1000_0000) continue
-    const length = byte >= 0b1111_0000 ? 4 : byte >= 0b1110_0000 ? 3 : byte >= 0b1100_0000 ? 2 : 1
-    return length > back ? back : 0
+    return lengthFrom(byte) > back ? back : 0
   }
   return 0
 }

@@ -1,11 +1,13 @@
 /** Programs inside capsules: run to the end, or streamed as they run. */
 import {
   Problem,
+  randomHex,
   toProblem,
   type ExecBody,
   type ExecEvent,
   type ExecResultBody,
   type ExecSession,
+  type ExecSpec,
   type Guest,
 } from '@wrenn/wire'
 import { encodePiece, encodeWhole } from './encoding.js'
@@ -30,15 +32,22 @@ export async function runToEnd(guest: Guest, body: ExecBody, signal: AbortSignal
       return { ...encoded, exit_code: chunk.exitCode, duration_ms: chunk.durationMs }
     }
   }
-  throw new Problem('agent_error', 'The capsule was lost while the program ran.')
+  throw lost()
+}
+
+export interface Live {
+  /** Aborting kills the program. */
+  signal: AbortSignal
+  /** Is told of a failure before its event is: the event has no details. */
+  failed: (error: unknown) => void
 }
 
 /** Starts a program and tells what happens, event by event. Failures before the start are thrown, later ones told. */
-export async function stream(guest: Guest, body: ExecBody, signal: AbortSignal): Promise<AsyncGenerator<ExecEvent>> {
-  return tell(await start(guest, body, signal), body)
+export async function stream(guest: Guest, body: ExecBody, live: Live): Promise<AsyncGenerator<ExecEvent>> {
+  return tell(await start(guest, body, live.signal), body, live)
 }
 
-async function* tell({ pid, output }: ExecSession, body: ExecBody): AsyncGenerator<ExecEvent> {
+async function* tell({ pid, output }: ExecSession, body: ExecBody, { failed }: Live): AsyncGenerator<ExecEvent> {
   yield { type: 'start', pid }
   const tails: Record<'stdout' | 'stderr', Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
   try {
@@ -55,22 +64,34 @@ async function* tell({ pid, output }: ExecSession, body: ExecBody): AsyncGenerat
       tails[chunk.type] = tail
       if (event.data !== '') yield { type: chunk.type, ...event }
     }
+    throw lost()
   } catch (error) {
+    failed(error)
     const { code, message } = toProblem(error)
     yield { type: 'error', code, message }
   }
 }
 
-function start(
-  guest: Guest,
-  { timeout_sec, background: _, ...spec }: ExecBody,
-  signal: AbortSignal,
-): Promise<ExecSession> {
-  return guest.exec({ ...spec, timeoutMs: timeout_sec * 1000 }, signal)
+/** Starts a program that outlives the call. One that was asked for is started even when its client has left. */
+export function spawn(guest: Guest, body: ExecBody): Promise<{ pid: number; tag: string }> {
+  return guest.spawn({ ...specOf(body), tag: body.tag ?? `proc-${randomHex(4)}` }, new AbortController().signal)
 }
 
-function timedOut({ cmd, timeout_sec }: ExecBody): Problem {
-  return new Problem('agent_error', `"${cmd}" timed out: it did not end in ${timeout_sec} s, and was killed.`, {
+function start(guest: Guest, body: ExecBody, signal: AbortSignal): Promise<ExecSession> {
+  return guest.exec({ ...specOf(body), timeoutMs: body.timeout_sec * 1000 }, signal)
+}
+
+function specOf({ timeout_sec: _limit, background: _mode, ...spec }: ExecBody): ExecSpec {
+  return spec
+}
+
+function lost(): Problem {
+  return new Problem('agent_error', 'The capsule was lost while the program ran.')
+}
+
+/** Without the command: the message is logged, and a request's body is not. */
+function timedOut({ timeout_sec }: ExecBody): Problem {
+  return new Problem('agent_error', `The program timed out: it did not end in ${timeout_sec} s, and was killed.`, {
     hint: 'Raise timeout_sec, or run it in the background.',
   })
 }

@@ -1,19 +1,11 @@
-import {
-  newId,
-  Problem,
-  randomHex,
-  type CreateSnapshot,
-  type HostClient,
-  type SnapshotInfo,
-  type TemplateBody,
-} from '@wrenn/wire'
-import type { Capsule, Store, Version } from '../store/store.js'
+import { newId, Problem, randomHex, type CreateSnapshot, type SnapshotInfo, type TemplateBody } from '@wrenn/wire'
+import type { Capsule, Store, Template, Version } from '../store/store.js'
 import { now } from '../store/time.js'
 import type { Background } from './background.js'
 import { assertRunning, findCapsule } from './capsules.js'
 import type { Caller, Context } from './context.js'
 import type { Retired } from './retired.js'
-import { claimName, resolve, toBody } from './templates.js'
+import { claimName, toBody } from './templates.js'
 import { Undo } from './undo.js'
 
 export interface Wanted extends CreateSnapshot {
@@ -48,37 +40,46 @@ export class Snapshots {
   async create(caller: Caller, wanted: Wanted): Promise<TemplateBody> {
     const claim = await this.#context.store.transaction((store) => begin(store, caller, wanted))
     const { id } = claim.capsule
-    return this.#background.run(id, () => this.#capture(claim))
+    return this.#background.run(id, () => this.#complete(claim))
   }
 
-  async #capture(claim: Claim): Promise<TemplateBody> {
+  async #complete(claim: Claim): Promise<TemplateBody> {
+    const made = await this.#make(claim)
+    // The template stands: what becomes of the source cannot undo it any more.
+    await this.#leaveSource(claim)
+    this.#retired.sweep()
+    return toBody(made)
+  }
+
+  /** Captures, and makes the name mean what was captured; or takes everything back. */
+  async #make(claim: Claim): Promise<Template> {
     const { store, fleet, log } = this.#context
     const { capsule, version, keepSource } = claim
-    const host = fleet.hostFor(capsule.id)
     const undo = new Undo(log)
     undo.add('the claim of the name', () => dropClaim(store, version))
     undo.add('the operation', () => store.capsules.end(capsule.id, 'snapshot'))
     try {
+      const host = fleet.hostFor(capsule.id)
       const info = await host.capture({ capsuleId: capsule.id, snapshotId: version.ref, keepSource })
       undo.add('the hold', () => host.release(capsule.id))
       undo.add('the snapshot', () => host.deleteSnapshot(version.ref))
-      await store.transaction((within) => complete(within, claim, info))
+      return await store.transaction((within) => publish(within, claim, info))
     } catch (error) {
       await undo.run()
       throw error
     }
-    await this.#leaveSource(host, claim)
-    this.#retired.sweep()
-    return toBody(await resolveVersion(store, claim))
   }
 
-  /** The template stands: what becomes of the source cannot undo it any more. */
-  async #leaveSource(host: HostClient, { capsule: { id }, keepSource }: Claim): Promise<void> {
+  async #leaveSource({ capsule: { id }, keepSource }: Claim): Promise<void> {
+    const { store, fleet, log } = this.#context
     try {
+      const host = fleet.hostFor(id)
       await (keepSource ? host.release(id) : host.destroy(id))
     } catch (err) {
-      this.#context.log.error({ err, capsule: id }, 'a captured capsule could not be let go')
+      log.error({ err, capsule: id }, 'a captured capsule could not be let go')
     }
+    // Not before: nothing else may begin on a capsule that is held. One that was not kept has moved already.
+    if (keepSource) await store.capsules.end(id, 'snapshot')
   }
 }
 
@@ -137,21 +138,24 @@ function taken(name: string): Problem {
 }
 
 /** The one step in which the name begins to mean the new version. */
-async function complete(
+async function publish(
   store: Store,
   { name, overwrite, keepSource, capsule, version }: Claim,
   info: SnapshotInfo,
-): Promise<void> {
+): Promise<Template> {
   const before = await store.templates.find(capsule.teamId, name)
   // An overwrite that began later may have ended earlier.
   if (before && !overwrite) throw taken(name)
   await store.versions.ready(version.id, { ...info, createdAt: now() })
   await store.names.point(version.templateId, version.id)
   if (before) await store.versions.retire(before.version.id)
-  if (keepSource) return store.capsules.end(capsule.id, 'snapshot')
-  if (!(await store.capsules.move(capsule.id, 'captured'))) {
+  if (!keepSource && !(await store.capsules.move(capsule.id, 'captured'))) {
     throw new Problem('invalid_state', 'The capsule ended while it was captured.')
   }
+  const made = await store.versions.get(version.id)
+  if (!made) throw new Error('the version that was being made is gone')
+  // What the answer shows: by the time it is given, the name may mean something else, or nothing.
+  return { name, teamId: capsule.teamId, platform: false, version: made }
 }
 
 async function dropClaim(store: Store, version: Version): Promise<void> {
@@ -159,10 +163,4 @@ async function dropClaim(store: Store, version: Version): Promise<void> {
     await within.versions.remove(version.id)
     await within.names.removeIfUnused(version.templateId)
   })
-}
-
-/** The template as it was made here, even where a later overwrite has the name by now. */
-async function resolveVersion(store: Store, { name, capsule, version }: Claim) {
-  const made = await store.versions.get(version.id)
-  return made ? { name, teamId: capsule.teamId, platform: false, version: made } : resolve(store, capsule.teamId, name)
 }

@@ -24,7 +24,7 @@ export const moves = {
   started: { from: ['starting'], during: [null], to: 'running' },
   startFailed: { from: ['starting'], during: [null], to: 'error' },
   abandoned: { from: ['starting'], during: [null], to: 'stopped' },
-  endedByItself: { from: ['running'], during: [null, 'snapshot'], to: 'error' },
+  endedByItself: { from: ['starting', 'running'], during: [null, 'snapshot'], to: 'error' },
   lost: { from: ['running'], during: [null, 'snapshot'], to: 'missing' },
   captured: { from: ['running'], during: ['snapshot'], to: 'stopped' },
   destroyed: { from: operations.destroy.from, during: ['destroy'], to: 'stopped' },

@@ -1,0 +1,53 @@
+/** One team sees nothing of another's. */
+import { createHash } from 'node:crypto'
+import { newId, newKey, routes, type Route, type RouteName } from '@wrenn/wire'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Api } from '../../../../test/support/api.js'
+import { serve, type Serving } from '../testing/serve.js'
+
+let on: Serving
+let ours: Api
+let theirs: Api
+let id: string
+beforeAll(async () => {
+  on = await serve()
+  ours = new Api(on)
+  // There is no second team of users yet; the one that owns the platform's templates is as foreign as any.
+  const key = newKey()
+  const hash = createHash('sha256').update(key).digest('hex')
+  const times = { createdAt: new Date().toISOString(), lastUsedAt: null, revokedAt: null }
+  const row = { id: newId('key'), teamId: on.store.teams.platformId, name: 'other', hash, prefix: key.slice(0, 10) }
+  await on.store.keys.insert({ ...row, ...times })
+  theirs = new Api({ url: on.url, key })
+  id = (await ours.call('createCapsule', { json: {} })).body.id
+  await ours.call('createSnapshot', { json: { sandbox_id: id, name: 'ours', keep_source: true } })
+})
+afterAll(() => on.end())
+
+const onCapsules = (Object.entries(routes) as [RouteName, Route][]).filter(([, { path }]) =>
+  path.includes('capsules/{id}'),
+)
+
+test.each(onCapsules)('%s answers as if the capsule were not there', async (name, { method }) => {
+  const ask = { params: { id, selector: 'x' }, ...(method === 'POST' ? { raw: '{' } : {}) }
+  const { status, body } = await theirs.call(name, ask)
+  expect([status, body.error.code]).toEqual([404, 'not_found'])
+  const unknown = await theirs.call(name, { ...ask, params: { id: newId('capsule'), selector: 'x' } })
+  expect(body.error.message).toBe(unknown.body.error.message)
+})
+
+test('neither lists, templates nor keys reach over', async () => {
+  expect((await theirs.call('listCapsules')).body).toEqual([])
+  expect((await theirs.call('getSnapshot', { params: { name: 'ours' } })).status).toBe(404)
+  expect((await theirs.call('deleteSnapshot', { params: { name: 'ours' } })).status).toBe(404)
+  expect((await theirs.call('createCapsule', { json: { template: 'ours' } })).status).toBe(404)
+  expect((await theirs.call('createSnapshot', { json: { sandbox_id: id } })).status).toBe(404)
+  const [key] = (await ours.call('listKeys')).body
+  expect((await theirs.call('revokeKey', { params: { id: key.id } })).status).toBe(404)
+  expect((await theirs.call('listKeys')).body).toHaveLength(1)
+})
+
+test('and all is as it was', async () => {
+  expect((await ours.call('getCapsule', { params: { id } })).body.status).toBe('running')
+  expect((await ours.call('getSnapshot', { params: { name: 'ours' } })).status).toBe(200)
+})

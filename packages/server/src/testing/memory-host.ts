@@ -1,0 +1,137 @@
+import {
+  Problem,
+  type CaptureSpec,
+  type Expected,
+  type Gone,
+  type HostClient,
+  type HostFacts,
+  type ImageInfo,
+  type Reconciled,
+  type SnapshotInfo,
+  type StartedCapsule,
+  type StartSpec,
+} from '@wrenn/wire'
+import { Faults } from './faults.js'
+import { MemoryGuest, type Contents, type Program, type Reader } from './memory-guest.js'
+
+export type Point = 'start' | 'destroy' | 'capture' | 'captured' | 'release' | 'deleteSnapshot' | 'diskUsedBytes'
+
+export interface MemoryCapsule extends Contents {
+  spec: StartSpec
+  /** Captured, and neither released nor destroyed yet. */
+  isHeld: boolean
+  guest: MemoryGuest
+}
+
+type Stored = Pick<StartSpec, 'vcpus' | 'memoryMb'> & { files: Map<string, Buffer> }
+
+const created = new Date('2026-01-02T03:04:05.678Z')
+const image = (name: string): ImageInfo => ({
+  id: `img-${name}`,
+  name,
+  sizeBytes: 1000,
+  createdAt: created,
+  metadata: { kernel: '1', vmm: '2', agent: '3' },
+})
+
+/** A host that keeps everything in memory. It outlives the servers on it, as a real one's capsules do. */
+export class MemoryHost implements HostClient {
+  readonly faults = new Faults<Point>()
+  readonly capsules = new Map<string, MemoryCapsule>()
+  readonly snapshots = new Map<string, Stored>()
+  offered = [image('minimal'), image('base-python')]
+  /** What `reconcile` was told last. */
+  expected: Expected | undefined
+  /** The programs of every capsule. */
+  readonly programs: Record<string, Program> = {}
+  readonly readers: Record<string, Reader> = {}
+  #gone: Gone = () => {}
+
+  async facts(): Promise<HostFacts> {
+    const limits = { maxVcpus: 8, maxMemoryMb: 4096 }
+    return { vmm: 'memory', vmmVersion: '1', accelerator: 'none', acceleratorReason: 'a double', limits }
+  }
+
+  async images(): Promise<ImageInfo[]> {
+    return this.offered
+  }
+
+  async reconcile(expected: Expected): Promise<Reconciled> {
+    this.expected = expected
+    const isThere = (id: string) => this.capsules.has(id)
+    for (const id of this.capsules.keys()) if (!expected.capsuleIds.includes(id)) this.capsules.delete(id)
+    for (const id of this.snapshots.keys()) if (!expected.snapshotIds.includes(id)) this.snapshots.delete(id)
+    for (const capsule of this.capsules.values()) capsule.isHeld = false
+    const lost = expected.capsuleIds
+      .filter((id) => !isThere(id))
+      .map((capsuleId) => ({ capsuleId, reason: 'it is gone' }))
+    return { running: expected.capsuleIds.filter(isThere), lost }
+  }
+
+  async start(spec: StartSpec): Promise<StartedCapsule> {
+    await this.faults.pass('start')
+    const stored = spec.source.kind === 'snapshot' ? this.snapshots.get(spec.source.snapshotId) : undefined
+    if (spec.source.kind === 'snapshot' && !stored) throw new Problem('template_corrupt', 'The snapshot is gone.')
+    const { programs, readers } = this
+    const contents: Contents = { files: new Map(stored?.files), programs, readers, processes: [] }
+    this.capsules.set(
+      spec.capsuleId,
+      Object.assign(contents, { spec, isHeld: false, guest: new MemoryGuest(contents) }),
+    )
+    return { diskSizeMb: 20_480 }
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.faults.pass('destroy')
+    this.capsules.delete(id)
+  }
+
+  async capture({ capsuleId, snapshotId }: CaptureSpec): Promise<SnapshotInfo> {
+    await this.faults.pass('capture')
+    const capsule = this.capsule(capsuleId)
+    if (capsule.isHeld) throw new Error('a held capsule was captured')
+    const { vcpus, memoryMb } = capsule.spec
+    this.snapshots.set(snapshotId, { vcpus, memoryMb, files: new Map(capsule.files) })
+    capsule.isHeld = true
+    await this.faults.pass('captured')
+    return { vcpus, memoryMb, sizeBytes: 4096, metadata: { kernel: '1', vmm: '2', agent: '3' } }
+  }
+
+  async release(id: string): Promise<void> {
+    await this.faults.pass('release')
+    this.capsule(id).isHeld = false
+  }
+
+  async deleteSnapshot(id: string): Promise<void> {
+    await this.faults.pass('deleteSnapshot')
+    this.snapshots.delete(id)
+  }
+
+  async diskUsedBytes(id: string): Promise<number> {
+    await this.faults.pass('diskUsedBytes')
+    return this.capsule(id).files.size + 1
+  }
+
+  guest(id: string): MemoryGuest {
+    return this.capsule(id).guest
+  }
+
+  onGone(listener: Gone): void {
+    this.#gone = listener
+  }
+
+  async close(): Promise<void> {}
+
+  /** @throws Problem `host_unavailable` for one that is not here */
+  capsule(id: string): MemoryCapsule {
+    const capsule = this.capsules.get(id)
+    if (!capsule) throw new Problem('host_unavailable', 'The capsule is not on this host.')
+    return capsule
+  }
+
+  /** A capsule ends by itself. */
+  end(id: string, reason: string): void {
+    this.capsules.delete(id)
+    this.#gone(id, reason)
+  }
+}

@@ -1,0 +1,53 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newKey } from '@wrenn/wire'
+import { pino } from 'pino'
+import { createServer, ensureFirstKey, openStore, type Server, type Store } from '../index.js'
+import { MemoryHost } from './memory-host.js'
+
+/** A server on a host in memory, for tests. */
+export interface Serving {
+  url: string
+  key: string
+  host: MemoryHost
+  store: Store
+  server: Server
+  /** Everything that was logged, a line each. */
+  log: string[]
+  /** Ends the server and starts another on the same store and host. */
+  restart(): Promise<void>
+  /** Stops and removes everything. */
+  end(): Promise<void>
+}
+
+export async function serve(host = new MemoryHost()): Promise<Serving> {
+  const dir = await mkdtemp(join(tmpdir(), 'wrenn-server-'))
+  const log: string[] = []
+  const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
+  const key = newKey()
+  const start = async () => {
+    const store = await openStore(join(dir, 'wrenn.db'))
+    await ensureFirstKey({ store, wanted: key })
+    const server = await createServer({ store, host, version: '1.2.3', logger })
+    const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
+    return { store, server, url }
+  }
+  const serving: Serving = {
+    ...(await start()),
+    key,
+    host,
+    log,
+    restart: async () => {
+      await serving.server.close()
+      await serving.store.close()
+      Object.assign(serving, await start())
+    },
+    end: async () => {
+      await serving.server.close()
+      await serving.store.close()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+  return serving
+}
