@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defaulted, labelsSchema, nameSchema, optional, timestampSchema } from './common.js'
+import { defaulted, labelsSchema, optional, templateRefSchema, timestampSchema } from './common.js'
 import { idSchema } from './ids.js'
 
 /** The states a client may see. A capture or a pause under way shows what the capsule still is. */
@@ -19,7 +19,9 @@ export type CapsuleStatus = (typeof capsuleStatuses)[number]
 export const capsuleDefaults = { template: 'minimal', vcpus: 1, memoryMb: 512, timeoutSec: 0 } as const
 
 export const createCapsuleSchema = z.object({
-  template: defaulted(nameSchema, capsuleDefaults.template).describe('The name of a template.'),
+  template: defaulted(templateRefSchema, capsuleDefaults.template).describe(
+    'The name of a template, or one version of it: "name@3".',
+  ),
   vcpus: defaulted(z.int().min(1), capsuleDefaults.vcpus).describe('Virtual CPUs. A snapshot keeps its own number.'),
   memory_mb: defaulted(z.int().min(1), capsuleDefaults.memoryMb).describe('Memory in MiB. A snapshot keeps its own.'),
   timeout_sec: defaulted(z.int().min(0).max(31_536_000), capsuleDefaults.timeoutSec).describe(
@@ -28,6 +30,14 @@ export const createCapsuleSchema = z.object({
   metadata: optional(labelsSchema).describe('Your labels: at most 20.'),
 })
 export type CreateCapsule = z.output<typeof createCapsuleSchema>
+
+/** The most capsules that one fork makes. */
+export const MOST_FORKS = 100
+
+export const forkSchema = z.object({
+  count: defaulted(z.int().min(1).max(MOST_FORKS), 1).describe('How many capsules go on from where this one is.'),
+})
+export type ForkCapsule = z.output<typeof forkSchema>
 
 export const capsuleSchema = z.object({
   id: idSchema('capsule'),
@@ -41,6 +51,7 @@ export const capsuleSchema = z.object({
   last_active_at: timestampSchema.optional(),
   last_updated: timestampSchema,
   metadata: z.record(z.string(), z.string()).optional(),
+  reason: z.string().optional().describe('Why it is in error or missing.'),
   disk_size_mb: z.int().describe('The most that the disk can hold, in MiB.'),
   disk_used_mb: z
     .int()

@@ -14,6 +14,21 @@ export const nameSchema = z
   .regex(LABEL, labelForm)
   .meta({ examples: ['my-template'] })
 
+/** What a capsule is started from: a template's name, or one version of it as `name@3`. */
+export const templateRefSchema = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}(@[1-9][0-9]{0,8})?$/,
+    `${labelForm}; a version may follow as "@" and its number`,
+  )
+  .meta({ examples: ['my-template', 'my-template@3'] })
+
+/** Cuts `name@3` into its parts; without a version it is the present one that is meant. */
+export function parseTemplateRef(ref: string): { name: string; version?: number } {
+  const [name = '', version] = ref.split('@')
+  return version === undefined ? { name } : { name, version: Number(version) }
+}
+
 /** A process's tag: like a name, but not digits alone, which would read as a pid. */
 export const tagSchema = z
   .string()

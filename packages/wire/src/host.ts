@@ -40,14 +40,25 @@ export interface StartSpec {
   template: string
 }
 
+/** How long the parts of a piece of work took, in milliseconds; for people who look. */
+export type Timings = Record<string, number>
+
 export interface StartedCapsule {
   diskSizeMb: number
+  timings: Timings
 }
+
+/**
+ * What a capture is for. A template is to last and to be started often; a pause is started once; a fork is gone as soon
+ * as its capsules have started, so it need not survive a power cut.
+ */
+export type Purpose = 'template' | 'pause' | 'fork'
 
 export interface CaptureSpec {
   capsuleId: string
   snapshotId: string
-  /** Whether the capsule is to run on after a successful capture (`release`), rather than be destroyed. */
+  purpose: Purpose
+  /** Whether the capsule runs on: it is held only for the capture itself. Otherwise it stays held. */
   keepSource: boolean
 }
 
@@ -57,6 +68,23 @@ export interface SnapshotInfo {
   /** Bytes that this snapshot alone occupies on disk. */
   sizeBytes: number
   metadata: Record<string, string>
+  timings: Timings
+}
+
+/** What a snapshot's files occupy, in bytes. */
+export interface Usage {
+  /** Used by others too: other snapshots, or capsules that came from it. */
+  sharedBytes: number
+  /** Used by nothing else. */
+  uniqueBytes: number
+}
+
+/** One file of a snapshot or an image, compared with the digest that was taken when it was made. */
+export interface VerifiedPart {
+  name: string
+  bytes: number
+  /** What is wrong with it; absent when nothing is. */
+  problem?: string
 }
 
 /** What the server believes after its own restart. */
@@ -73,6 +101,9 @@ export interface Reconciled {
 }
 
 export type Gone = (capsuleId: string, reason: string) => void
+
+/** Told of a snapshot whose files were found to be damaged, with what is wrong in words. */
+export type Damaged = (snapshotId: string, what: string) => void
 
 export interface HostClient {
   facts(): Promise<HostFacts>
@@ -91,9 +122,9 @@ export interface HostClient {
   destroy(capsuleId: string): Promise<void>
 
   /**
-   * Captures a running capsule. When it resolves, the snapshot is durable, and the capsule is held (paused) until
-   * `release` or `destroy`: what it would do afterwards is not in the snapshot. When it rejects, the capsule runs on
-   * where that is possible at all, and nothing is left of the snapshot.
+   * Captures a running capsule. When it resolves, the snapshot is durable (but for a fork's). A source that is kept runs
+   * on by then; any other is held until `release` or `destroy`: what it would do afterwards is not in the snapshot. When
+   * it rejects, the capsule runs on where that is possible at all, and nothing is left of the snapshot.
    */
   capture(spec: CaptureSpec): Promise<SnapshotInfo>
 
@@ -103,6 +134,12 @@ export interface HostClient {
   /** Removes a snapshot's files. What was started from it keeps what it uses. Idempotent. */
   deleteSnapshot(snapshotId: string): Promise<void>
 
+  /** What the snapshot's files occupy now. @throws Problem `template_corrupt` when they are gone */
+  usage(snapshotId: string): Promise<Usage>
+
+  /** Reads all of the files of a snapshot, or of an image, and compares their digests. */
+  verify(source: Source): Promise<VerifiedPart[]>
+
   /** Bytes that the capsule itself has written to its disk. */
   diskUsedBytes(capsuleId: string): Promise<number>
 
@@ -111,6 +148,9 @@ export interface HostClient {
 
   /** Registers what is called when a capsule ends by itself. */
   onGone(listener: Gone): void
+
+  /** Registers what is called when a snapshot's files turn out to be damaged. */
+  onDamaged(listener: Damaged): void
 
   /** Lets go of everything; the capsules go on and are found again by the next `reconcile`. */
   close(): Promise<void>

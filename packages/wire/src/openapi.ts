@@ -31,7 +31,7 @@ function parameters(route: Route): Json[] {
 
 function requestBody(body: RequestBody): Json {
   if (body.kind === 'json')
-    return { required: true, content: { 'application/json': { schema: toJsonSchema(body.schema, 'input') } } }
+    return { required: !body.optional, content: { 'application/json': { schema: toJsonSchema(body.schema, 'input') } } }
   const file = { type: 'string', format: 'binary', ...(body.limited ? { maxLength: MAX_PLAIN_WRITE } : {}) }
   const schema = { type: 'object', required: ['path', 'file'], properties: { path: { type: 'string' }, file } }
   return { required: true, content: { 'multipart/form-data': { schema } } }

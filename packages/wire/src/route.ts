@@ -3,8 +3,11 @@ import type { ErrorCode } from './errors.js'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** What a request body is. A multipart body has the text field `path` and the file field `file`, in this order. */
-export type RequestBody = { kind: 'json'; schema: z.ZodType } | { kind: 'multipart'; limited: boolean }
+/**
+ * What a request body is. A multipart body has the text field `path` and the file field `file`, in this order. Where a
+ * JSON body is optional, an empty one means `{}`.
+ */
+export type RequestBody = { kind: 'json'; schema: z.ZodType; optional?: true } | { kind: 'multipart'; limited: boolean }
 
 /** What an answer carries. */
 export type ReplyBody =
@@ -28,8 +31,12 @@ export interface Route {
   readonly replies: Readonly<Record<number, ReplyBody>>
   /** The error codes that this route itself may answer, besides those that every route may. */
   readonly errors: readonly ErrorCode[]
+  /** Whether it makes something, so that a repetition with the same `Idempotency-Key` gives the first answer again. */
+  readonly idempotencyKey?: true
 }
 
 export const empty: ReplyBody = { kind: 'empty' }
 export const bytes: ReplyBody = { kind: 'bytes' }
+/** A JSON body all of whose fields are optional. */
+export const optionalJson = <T extends z.ZodType>(schema: T) => ({ kind: 'json', schema, optional: true }) as const
 export const json = <T extends z.ZodType>(schema: T) => ({ kind: 'json', schema }) as const

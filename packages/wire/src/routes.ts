@@ -1,6 +1,6 @@
 /** All routes, as data. They are served below `/` and, for older clients, below `/api`. */
 import { z } from 'zod'
-import { capsuleSchema, createCapsuleSchema } from './capsules.js'
+import { capsuleSchema, createCapsuleSchema, forkSchema } from './capsules.js'
 import { nameSchema } from './common.js'
 import {
   execEventSchema,
@@ -14,18 +14,37 @@ import {
 import { fileListSchema, listFilesSchema, madeDirSchema, pathSchema } from './files.js'
 import { idSchema } from './ids.js'
 import { createdKeySchema, createKeySchema, healthSchema, keySchema } from './keys.js'
-import { bytes, empty, json, type Route } from './route.js'
-import { createSnapshotSchema, templateSchema } from './snapshots.js'
+import { bytes, empty, json, optionalJson, type Route } from './route.js'
+import {
+  createSnapshotSchema,
+  rollbackSchema,
+  templateSchema,
+  verificationSchema,
+  verifySchema,
+  versionSchema,
+} from './snapshots.js'
 
 const capsuleParams = z.object({ id: idSchema('capsule') })
 const processParams = capsuleParams.extend({ selector: selectorSchema.describe('A pid or a tag.') })
 const nameParams = z.object({ name: nameSchema })
+const versionParams = nameParams.extend({
+  version: z.coerce.number().int().min(1).describe('The number of a version.'),
+})
 
 const onCapsules = { tag: 'Capsules', auth: true } as const
 const onProcesses = { tag: 'Processes', auth: true, params: capsuleParams } as const
 const onFiles = { tag: 'Files', auth: true, params: capsuleParams, method: 'POST' } as const
 const onSnapshots = { tag: 'Snapshots', auth: true } as const
 const onKeys = { tag: 'Keys', auth: true } as const
+
+/** What a start from a template may answer. */
+const starting = [
+  'template_corrupt',
+  'agent_error',
+  'host_unavailable',
+  'no_hosts_available',
+  'insufficient_storage',
+] as const
 
 /** What every call into a running capsule may answer. */
 const inside = ['not_found', 'invalid_state', 'agent_error', 'host_unavailable'] as const
@@ -48,15 +67,8 @@ export const routes = {
     summary: 'Start a capsule from a template; the answer is already running',
     body: json(createCapsuleSchema),
     replies: { 201: json(capsuleSchema) },
-    errors: [
-      'not_found',
-      'invalid_state',
-      'template_corrupt',
-      'agent_error',
-      'host_unavailable',
-      'no_hosts_available',
-      'insufficient_storage',
-    ],
+    errors: ['not_found', 'invalid_state', ...starting],
+    idempotencyKey: true,
   },
   listCapsules: {
     ...onCapsules,
@@ -93,6 +105,35 @@ export const routes = {
     replies: { 204: empty },
     errors: ['not_found', 'invalid_state'],
   },
+  pauseCapsule: {
+    ...onCapsules,
+    method: 'POST',
+    path: '/v1/capsules/{id}/pause',
+    summary: 'Keep a running capsule on disk: it uses no processor and no memory until it is resumed',
+    params: capsuleParams,
+    replies: { 200: json(capsuleSchema) },
+    errors: ['not_found', 'invalid_state', 'agent_error', 'host_unavailable', 'insufficient_storage'],
+  },
+  resumeCapsule: {
+    ...onCapsules,
+    method: 'POST',
+    path: '/v1/capsules/{id}/resume',
+    summary: 'Let a paused capsule go on, exactly where it was',
+    params: capsuleParams,
+    replies: { 200: json(capsuleSchema) },
+    errors: ['not_found', 'invalid_state', ...starting],
+  },
+  forkCapsule: {
+    ...onCapsules,
+    method: 'POST',
+    path: '/v1/capsules/{id}/fork',
+    summary: 'Start several capsules from where a running one is; it runs on. One that fails is in error in the answer',
+    params: capsuleParams,
+    body: optionalJson(forkSchema),
+    replies: { 201: json(z.array(capsuleSchema)) },
+    errors: ['not_found', 'invalid_state', ...starting],
+    idempotencyKey: true,
+  },
 
   exec: {
     ...onProcesses,
@@ -111,6 +152,7 @@ export const routes = {
       202: json(execStartedSchema),
     },
     errors: [...inside, 'conflict'],
+    idempotencyKey: true,
   },
   listProcesses: {
     ...onProcesses,
@@ -178,6 +220,7 @@ export const routes = {
     body: json(pathSchema),
     replies: { 200: json(madeDirSchema) },
     errors: [...inside, 'conflict', 'insufficient_storage'],
+    idempotencyKey: true,
   },
   removeFile: {
     ...onFiles,
@@ -206,6 +249,7 @@ export const routes = {
       'no_hosts_available',
       'insufficient_storage',
     ],
+    idempotencyKey: true,
   },
   listSnapshots: {
     ...onSnapshots,
@@ -229,10 +273,48 @@ export const routes = {
     ...onSnapshots,
     method: 'DELETE',
     path: '/v1/snapshots/{name}',
-    summary: 'Delete a template; capsules that came from it are not touched',
+    summary: 'Delete a template with all its versions; capsules that came from it are not touched',
     params: nameParams,
     replies: { 204: empty },
     errors: ['not_found', 'forbidden'],
+  },
+  listVersions: {
+    ...onSnapshots,
+    method: 'GET',
+    path: '/v1/snapshots/{name}/versions',
+    summary: 'List the versions of a template that are kept, newest first',
+    params: nameParams,
+    replies: { 200: json(z.array(versionSchema)) },
+    errors: ['not_found'],
+  },
+  deleteVersion: {
+    ...onSnapshots,
+    method: 'DELETE',
+    path: '/v1/snapshots/{name}/versions/{version}',
+    summary: 'Delete an old version of a template',
+    params: versionParams,
+    replies: { 204: empty },
+    errors: ['not_found', 'forbidden', 'conflict'],
+  },
+  rollbackSnapshot: {
+    ...onSnapshots,
+    method: 'POST',
+    path: '/v1/snapshots/{name}/rollback',
+    summary: 'Make the name mean an older version again (or a newer one)',
+    params: nameParams,
+    body: optionalJson(rollbackSchema),
+    replies: { 200: json(templateSchema) },
+    errors: ['not_found', 'forbidden', 'template_corrupt'],
+  },
+  verifySnapshot: {
+    ...onSnapshots,
+    method: 'POST',
+    path: '/v1/snapshots/{name}/verify',
+    summary: 'Read every part of a template and compare it with the digest that was taken when it was made',
+    params: nameParams,
+    body: optionalJson(verifySchema),
+    replies: { 200: json(verificationSchema) },
+    errors: ['not_found', 'host_unavailable'],
   },
 
   createKey: {
@@ -243,6 +325,7 @@ export const routes = {
     body: json(createKeySchema),
     replies: { 201: json(createdKeySchema) },
     errors: [],
+    idempotencyKey: true,
   },
   listKeys: {
     ...onKeys,
@@ -269,6 +352,8 @@ export type RouteName = keyof typeof routes
 export const namedSchemas = {
   Capsule: capsuleSchema,
   Template: templateSchema,
+  TemplateVersion: versionSchema,
+  Verification: verificationSchema,
   ExecResult: execResultSchema,
   ExecStarted: execStartedSchema,
   ExecEvent: execEventSchema,
