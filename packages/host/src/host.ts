@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   Problem,
   type CaptureSpec,
+  type Damaged,
   type Expected,
   type Gone,
   type Guest,
@@ -12,22 +13,22 @@ import {
   type ImageInfo,
   type Reconciled,
   type SnapshotInfo,
+  type Source,
   type StartedCapsule,
   type StartSpec,
+  type Usage,
+  type VerifiedPart,
 } from '@wrenn/wire'
 import { captureCapsule } from './capsules/capture.js'
 import { LiveCapsules } from './capsules/live.js'
 import { reconcile } from './capsules/reconcile.js'
-import { startCapsule } from './capsules/start.js'
+import { startCapsule, type WithSnapshot } from './capsules/start.js'
 import type { Context } from './context.js'
-import { removeDirectory } from './fs/durable.js'
+import { BLOCK } from './fs/durable.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
-import { assertRestorable } from './snapshots/manifest.js'
-import { corrupt, openSnapshot, type Snapshot } from './snapshots/store.js'
-
-/** stat tells what a file occupies in units of this. */
-const BLOCK = 512
+import { Snapshots } from './snapshots/snapshots.js'
+import { Upkeep } from './snapshots/upkeep.js'
 
 export interface HostOptions {
   context: Context
@@ -43,6 +44,8 @@ export class Host implements HostClient {
   readonly #limits: HostFacts['limits']
   readonly #ready: ReadyImages
   readonly #live: LiveCapsules
+  readonly #snapshots: Snapshots
+  readonly #upkeep: Upkeep
   readonly #onClose: (() => Promise<void>) | undefined
 
   constructor({ context, images, limits, onClose }: HostOptions) {
@@ -51,6 +54,8 @@ export class Host implements HostClient {
     this.#limits = limits
     this.#ready = new ReadyImages(context)
     this.#live = new LiveCapsules(context)
+    this.#snapshots = new Snapshots(context)
+    this.#upkeep = new Upkeep(context, this.#snapshots)
     this.#onClose = onClose
   }
 
@@ -75,8 +80,10 @@ export class Host implements HostClient {
     }))
   }
 
-  reconcile(expected: Expected): Promise<Reconciled> {
-    return reconcile(this.#context, this.#live, expected)
+  async reconcile(expected: Expected): Promise<Reconciled> {
+    const reconciled = await reconcile(this.#context, this.#live, expected)
+    this.#upkeep.consider(expected.snapshotIds)
+    return reconciled
   }
 
   /** Makes an image's memory for a size ready ahead of the first start. */
@@ -85,11 +92,21 @@ export class Host implements HostClient {
   }
 
   async start({ capsuleId, template, source, vcpus, memoryMb }: StartSpec): Promise<StartedCapsule> {
-    const snapshot =
-      source.kind === 'image'
-        ? await this.#ready.get(this.#image(source.imageId), { vcpus, memoryMb })
-        : await this.#snapshot(source.snapshotId)
-    return startCapsule(this.#context, this.#live, { capsuleId, template, snapshot })
+    if (source.kind === 'image') {
+      const image = this.#image(source.imageId)
+      const withSnapshot: WithSnapshot = async (use) => {
+        const snapshot = await this.#ready.get(image, { vcpus, memoryMb })
+        await this.#snapshots.verifier.check(snapshot)
+        return use(snapshot)
+      }
+      return startCapsule(this.#context, this.#live, { capsuleId, template, withSnapshot })
+    }
+    const id = source.snapshotId
+    const withSnapshot: WithSnapshot = (use) => this.#snapshots.useForStart(id, use)
+    this.#upkeep.used(id)
+    return this.#snapshots.noting(id, () =>
+      startCapsule(this.#context, this.#live, { capsuleId, template, withSnapshot }),
+    )
   }
 
   async destroy(capsuleId: string): Promise<void> {
@@ -98,7 +115,9 @@ export class Host implements HostClient {
   }
 
   async capture({ capsuleId, ...spec }: CaptureSpec): Promise<SnapshotInfo> {
-    return captureCapsule(this.#context, this.#live.get(capsuleId), spec)
+    const info = await captureCapsule(this.#context, this.#live.get(capsuleId), spec)
+    if (spec.purpose !== 'fork') this.#upkeep.consider([spec.snapshotId])
+    return info
   }
 
   async release(capsuleId: string): Promise<void> {
@@ -106,8 +125,18 @@ export class Host implements HostClient {
   }
 
   async deleteSnapshot(snapshotId: string): Promise<void> {
-    const { paths } = this.#context
-    await removeDirectory(paths.snapshot(snapshotId), paths.staging)
+    this.#upkeep.forget(snapshotId)
+    await this.#snapshots.remove(snapshotId)
+  }
+
+  usage(snapshotId: string): Promise<Usage> {
+    return this.#snapshots.usage(snapshotId)
+  }
+
+  async verify(source: Source): Promise<VerifiedPart[]> {
+    return source.kind === 'snapshot'
+      ? this.#snapshots.verify(source.snapshotId)
+      : this.#ready.verify(this.#image(source.imageId), this.#snapshots.verifier)
   }
 
   async diskUsedBytes(capsuleId: string): Promise<number> {
@@ -124,7 +153,12 @@ export class Host implements HostClient {
     this.#live.onGone(listener)
   }
 
+  onDamaged(listener: Damaged): void {
+    this.#snapshots.onDamaged(listener)
+  }
+
   async close(): Promise<void> {
+    await this.#upkeep.close()
     this.#live.detach()
     await this.#onClose?.()
   }
@@ -136,12 +170,5 @@ export class Host implements HostClient {
         hint: 'Restart the server: it builds what is missing.',
       })
     return image
-  }
-
-  async #snapshot(id: string): Promise<Snapshot> {
-    const snapshot = await openSnapshot(this.#context.paths.snapshot(id))
-    if (!snapshot) throw corrupt('its files are missing')
-    assertRestorable(snapshot.manifest, (await this.#context.driver.probe()).needs)
-    return snapshot
   }
 }

@@ -35,6 +35,7 @@ export async function openHost({ dataDir, driver: choice, log, images }: OpenHos
   )
   const workers = startWorkers()
   const driver = openDriver(choice, {
+    log,
     runTask: workers.run,
     verdictFile: paths.accelerator,
     tryBoot: async (boot) => {

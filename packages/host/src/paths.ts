@@ -15,6 +15,7 @@
  * has to count.
  */
 import { join } from 'node:path'
+import { randomHex } from '@wrenn/wire'
 
 export const names = {
   manifest: 'manifest.json',
@@ -23,7 +24,6 @@ export const names = {
   kernel: 'vmlinux',
   initramfs: 'initramfs',
   memory: 'memory.base',
-  difference: 'memory.difference',
   devices: 'devices.state',
   log: 'vmm.log',
   run: 'run',
@@ -39,6 +39,7 @@ export interface Paths {
   staging: string
   accelerator: string
   image(id: string): string
+  readyOf(imageId: string): string
   ready(imageId: string, size: string): string
   snapshot(id: string): string
   capsule(id: string): string
@@ -56,13 +57,19 @@ export function pathsOf(data: string): Paths {
     staging: below('staging'),
     accelerator: below('accelerator.json'),
     image: (id) => below('images', id),
+    readyOf: (imageId) => below('images', imageId, names.ready),
     ready: (imageId, size) => below('images', imageId, names.ready, size),
     snapshot: (id) => below('snapshots', id),
     capsule: (id) => below('capsules', id),
   }
 }
 
-/** The name of a disk layer, counted from the lowest, which is the image's own file system. */
-export function diskLayerName(index: number): string {
-  return `disk-${index}.qcow2`
+/** The disk layers of an image: its file system, and what its boot wrote over it. */
+export const imageLayers = { root: 'disk-0.qcow2', boot: 'disk-1.qcow2' } as const
+
+/** A name that no other file of a directory has: files are never replaced by others of their name. */
+export const newName = {
+  base: () => `memory-${randomHex(6)}.base`,
+  difference: () => `memory-${randomHex(6)}.difference`,
+  diskLayer: () => `disk-${randomHex(6)}.qcow2`,
 }

@@ -1,33 +1,36 @@
-/** The capture of a running capsule: memory, devices and disk of one instant, made durable as a snapshot. */
-import { link, rm } from 'node:fs/promises'
+/** The capture of a running capsule: memory, devices and disk of one instant, made a snapshot. */
+import { link, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isProblem, Problem, type CaptureSpec, type SnapshotInfo } from '@wrenn/wire'
+import { isProblem, Problem, type CaptureSpec, type Purpose, type SnapshotInfo } from '@wrenn/wire'
 import { prepare } from '../agent/greet.js'
 import type { Context } from '../context.js'
 import { freeze, makeLayer } from '../disk/directory.js'
 import { removeDirectory } from '../fs/durable.js'
-import { diskLayerName, names } from '../paths.js'
+import { names, newName } from '../paths.js'
 import { vmUser } from '../process/user.js'
 import { ownBytes, type Manifest } from '../snapshots/manifest.js'
 import { publishSnapshot, stage, type Snapshot, type StagedFile } from '../snapshots/store.js'
+import { Stopwatch } from '../time.js'
 import { Undo } from '../undo.js'
+import type { WrittenMemory } from '../vmm/types.js'
 import type { LiveCapsule } from './live.js'
 import { writeRecord } from './record.js'
 
 /** How long the agent may take to get ready. */
 const PREPARE_MS = 15_000
 
-type Capture = Pick<CaptureSpec, 'snapshotId' | 'keepSource'>
+type Capture = Omit<CaptureSpec, 'capsuleId'>
 
 /**
- * Captures a capsule and leaves it held. When this rejects, the capsule runs on where that is possible at all, and
- * nothing is left of the snapshot.
+ * Captures a capsule. One that is kept runs on as soon as it is captured, any other is left held. When this rejects, the
+ * capsule runs on where that is possible at all, and nothing is left of the snapshot.
  */
 export async function captureCapsule(context: Context, capsule: LiveCapsule, spec: Capture): Promise<SnapshotInfo> {
+  const watch = new Stopwatch()
   try {
-    const { manifest } = await capture(context, capsule, spec)
+    const { manifest } = await capture(context, capsule, { ...spec, watch })
     const { vcpus, memory_mb: memoryMb, versions: metadata } = manifest
-    return { vcpus, memoryMb, sizeBytes: ownBytes(manifest), metadata }
+    return { vcpus, memoryMb, sizeBytes: ownBytes(manifest), metadata, timings: watch.timings }
   } catch (error) {
     throw captureProblem(error)
   }
@@ -36,76 +39,114 @@ export async function captureCapsule(context: Context, capsule: LiveCapsule, spe
 async function capture(
   { paths, log, runTask }: Context,
   capsule: LiveCapsule,
-  { snapshotId, keepSource }: Capture,
+  { snapshotId, keepSource, purpose, watch }: Capture & { watch: Stopwatch },
 ): Promise<Snapshot> {
-  const { origin, layers } = capsule.record
+  const { layers } = capsule.record
+  const lasting = purpose !== 'fork'
   await using undo = new Undo(log)
   await prepare(capsule.channel, PREPARE_MS)
+  watch.lap('prepare')
 
-  await capsule.vm.pause()
-  undo.add('pause', () => capsule.vm.resume())
   const staged = await stage(paths.staging, snapshotId)
   undo.add('staged snapshot', () => rm(staged, { recursive: true, force: true }))
-
-  const { changedBytes } = await capsule.vm.capture({
-    difference: join(staged, names.difference),
-    devices: join(staged, names.devices),
-  })
   // A capsule that lives on writes to a new layer from here on. One that does not writes no more at all, unless the
   // capture fails: then the snapshot is removed before it goes on.
-  if (keepSource) await addLayer(capsule)
-  for (const layer of layers) {
-    await link(join(capsule.dir, layer), join(staged, layer))
-    await freeze(join(staged, layer))
-  }
+  const diskLayer = keepSource ? await announceLayer(capsule) : undefined
+  const difference = newName.difference()
+  const memory = { into: join(staged, difference), lasting }
+  const captured = await capsule.vm.capture({ goesOn: keepSource, memory, diskLayer })
+  if (!keepSource) undo.add('hold', () => capsule.vm.resume())
+  watch.lap('capture')
+  if (keepSource) watch.timings['pause'] = captured.pauseMs
+
+  const [written] = await Promise.all([
+    captured.writeMemory(),
+    writeFile(join(staged, names.devices), captured.devices, { flag: 'wx', mode: 0o444 }),
+    ...layers.map((layer) => takeLayer(capsule.dir, staged, layer)),
+  ])
   const snapshot = await publishSnapshot({
     staged,
     final: paths.snapshot(snapshotId),
-    files: filesOf(capsule, layers),
-    manifest: {
-      ...origin,
-      id: snapshotId,
-      disk: [...origin.disk, ...layers],
-      difference: true,
-      changed_bytes: changedBytes,
-      needs: capsule.vm.record.needs,
-    },
+    ...contentOf(capsule, { id: snapshotId, purpose, layers, difference, written }),
+    lasting,
     runTask,
   })
+  watch.lap('write')
   undo.add('snapshot', () => removeDirectory(snapshot.dir, paths.staging))
-  if (keepSource) await rebase(capsule, { ...snapshot.manifest, id: origin.id })
+  if (keepSource) await rebase(capsule, snapshot.manifest)
   undo.keep()
   return snapshot
 }
 
 /**
- * Puts a new layer over a capsule's disk. The record comes first: should we end in between, it names a layer that is
- * empty and unused, and everything else in it is true.
+ * Makes the layer that is to come over a capsule's disk, and writes it into the record. The record comes first: should we
+ * end in between, it names a layer that is empty and unused, and everything else in it is true.
  */
-async function addLayer(capsule: LiveCapsule): Promise<void> {
+async function announceLayer(capsule: LiveCapsule): Promise<string> {
   const { origin, layers } = capsule.record
-  const name = diskLayerName(origin.disk.length + layers.length)
+  const name = newName.diskLayer()
   const path = join(capsule.dir, name)
   await makeLayer({ path, diskSizeMb: origin.disk_size_mb, uid: vmUser(capsule.id) })
   capsule.record = { ...capsule.record, layers: [...layers, name] }
   await writeRecord(capsule.dir, capsule.record)
-  await capsule.vm.addDiskLayer(path)
+  return path
+}
+
+async function takeLayer(from: string, staged: string, name: string): Promise<void> {
+  await link(join(from, name), join(staged, name))
+  await freeze(join(staged, name))
 }
 
 /** From here on, what the snapshot froze belongs to the capsule's origin. */
-async function rebase(capsule: LiveCapsule, origin: Manifest): Promise<void> {
-  capsule.record = { ...capsule.record, origin, layers: capsule.record.layers.slice(-1) }
+async function rebase(capsule: LiveCapsule, { disk, files }: Manifest): Promise<void> {
+  const { origin, layers } = capsule.record
+  const shared = files.filter(({ name }) => disk.includes(name))
+  const others = origin.files.filter(({ name }) => !disk.includes(name))
+  capsule.record = {
+    ...capsule.record,
+    origin: { ...origin, disk, files: [...others, ...shared] },
+    layers: layers.slice(-1),
+  }
   await writeRecord(capsule.dir, capsule.record)
 }
 
-/** The files of a snapshot: what the capsule shares with its origin, and what the capture made. */
-function filesOf({ dir, record: { origin } }: LiveCapsule, layers: string[]): StagedFile[] {
-  const made = [names.difference, names.devices, ...layers]
-  const shared = origin.files.filter(({ name }) => !made.includes(name))
-  return [
-    ...shared.map(({ name, sha256 }) => ({ name, from: { path: join(dir, name), sha256 }, own: false })),
-    ...made.map((name) => ({ name, own: true })),
-  ]
+interface Content {
+  id: string
+  purpose: Purpose
+  layers: string[]
+  difference: string
+  written: WrittenMemory
+}
+
+/** What a snapshot consists of: what the capsule shares with its origin, and what the capture made. */
+function contentOf(
+  { dir, record: { origin }, vm }: LiveCapsule,
+  { id, purpose, layers, difference, written }: Content,
+): { files: StagedFile[]; manifest: Omit<Manifest, 'format' | 'created_at' | 'files'> } {
+  const {
+    image,
+    vcpus,
+    memory_mb,
+    disk_size_mb,
+    versions,
+    memory: { base },
+  } = origin
+  const disk = [...origin.disk, ...layers]
+  const shared = origin.files.filter(({ name }) => name === base || origin.disk.includes(name))
+  return {
+    files: [
+      ...shared.map(({ name, sha256 }) => ({ name, from: join(dir, name), sha256, own: false })),
+      { name: difference, sha256: written.sha256, own: true },
+      ...[names.devices, ...layers].map((name) => ({ name, own: true })),
+    ],
+    manifest: {
+      ...{ id, purpose, image, vcpus, memory_mb, disk_size_mb, versions },
+      memory: { base, difference, changed_bytes: written.changedBytes, packed: false },
+      disk,
+      devices: names.devices,
+      needs: vm.record.needs,
+    },
+  }
 }
 
 /** What a client is told of a failed capture. */

@@ -8,7 +8,7 @@ import { manifestSchema } from '../snapshots/manifest.js'
 import { vmRecordSchema } from '../vmm/types.js'
 
 export const capsuleRecordSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   capsule_id: z.string(),
   /** What it was restored from. Its files are linked into the capsule's directory. */
   origin: manifestSchema,

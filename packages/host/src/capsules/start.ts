@@ -4,12 +4,14 @@ import { Problem, isProblem, type StartedCapsule } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
 import { renew } from '../agent/greet.js'
 import type { Context } from '../context.js'
-import { makeMachineDirectory } from '../disk/directory.js'
+import { makeMachineDirectory, type MachineDirectory } from '../disk/directory.js'
 import { removeDirectory } from '../fs/durable.js'
-import { diskLayerName, names } from '../paths.js'
 import { vmUser } from '../process/user.js'
-import type { Snapshot } from '../snapshots/store.js'
+import type { Manifest } from '../snapshots/manifest.js'
+import { corrupt, type Snapshot } from '../snapshots/store.js'
+import { Stopwatch } from '../time.js'
 import { Undo } from '../undo.js'
+import type { RestoreSpec, Vm } from '../vmm/types.js'
 import { liveCapsule, type LiveCapsules } from './live.js'
 import { writeRecord, type CapsuleRecord } from './record.js'
 
@@ -18,10 +20,13 @@ const START_MS = 60_000
 /** How long a restored guest may take until its agent answers. */
 const AGENT_MS = 30_000
 
+/** Opens and checks the snapshot, and keeps others from changing its files while `use` takes links of them. */
+export type WithSnapshot = <T>(use: (snapshot: Snapshot) => Promise<T>) => Promise<T>
+
 export interface Start {
   capsuleId: string
   template: string
-  snapshot: Snapshot
+  withSnapshot: WithSnapshot
 }
 
 /** Resolves when the agent has confirmed that the guest is a machine of its own. On failure nothing is left of it. */
@@ -35,48 +40,75 @@ export async function startCapsule(context: Context, live: LiveCapsules, start: 
 }
 
 async function restoreCapsule(
-  { paths, driver, log }: Context,
+  context: Context,
   live: LiveCapsules,
-  { capsuleId, template, snapshot }: Start,
+  { capsuleId, template, withSnapshot }: Start,
 ): Promise<StartedCapsule> {
-  const { manifest } = snapshot
+  const { paths, log } = context
   const dir = paths.capsule(capsuleId)
+  const watch = new Stopwatch()
   await using undo = new Undo(log)
-  const signal = AbortSignal.timeout(START_MS)
-
   undo.add('capsule directory', () => removeDirectory(dir, paths.staging))
-  const machine = await makeMachineDirectory({
-    dir,
-    links: manifest.files.map(({ name }) => ({ name, path: join(snapshot.dir, name) })),
-    sharedLayers: manifest.disk.length,
-    diskSizeMb: manifest.disk_size_mb,
-    uid: vmUser(capsuleId),
-  })
+  const { machine, manifest } = await withSnapshot(async (snapshot) => ({
+    machine: await layOut(dir, capsuleId, snapshot),
+    manifest: snapshot.manifest,
+  }))
+  watch.lap('files')
 
-  const vm = await driver.restore(
-    {
-      ...machine,
-      name: capsuleId,
-      vcpus: manifest.vcpus,
-      memoryMb: manifest.memory_mb,
-      memory: join(dir, names.memory),
-      difference: manifest.difference ? join(dir, names.difference) : undefined,
-      devices: join(dir, names.devices),
-    },
-    signal,
-  )
+  const vm = await restore(context, { ...machine, ...specOf(dir, capsuleId, manifest) })
   undo.add('vm', () => vm.stop())
+  watch.lap('restore')
   await vm.resume()
 
   const channel = new AgentChannel(vm)
   undo.add('agent channel', () => channel.close())
   await channel.connect(AGENT_MS)
+  watch.lap('agent')
   await renew(channel, { capsuleId, template })
+  watch.lap('renewal')
 
-  const layers = [diskLayerName(manifest.disk.length)]
-  const record: CapsuleRecord = { format: 1, capsule_id: capsuleId, origin: manifest, layers, vm: vm.record }
+  const record: CapsuleRecord = {
+    format: 2,
+    capsule_id: capsuleId,
+    origin: manifest,
+    layers: [machine.top],
+    vm: vm.record,
+  }
   await writeRecord(dir, record)
+  watch.lap('record')
   live.add(liveCapsule({ dir, vm, record }, channel))
   undo.keep()
-  return { diskSizeMb: manifest.disk_size_mb }
+  return { diskSizeMb: manifest.disk_size_mb, timings: watch.timings }
+}
+
+function layOut(dir: string, capsuleId: string, { dir: from, manifest }: Snapshot): Promise<MachineDirectory> {
+  return makeMachineDirectory({
+    dir,
+    links: manifest.files.map(({ name }) => ({ name, path: join(from, name) })),
+    disk: manifest.disk,
+    diskSizeMb: manifest.disk_size_mb,
+    uid: vmUser(capsuleId),
+  })
+}
+
+function specOf(
+  dir: string,
+  name: string,
+  { vcpus, memory_mb, memory: { base, difference }, devices }: Manifest,
+): Omit<RestoreSpec, keyof MachineDirectory> {
+  return {
+    ...{ name, vcpus, memoryMb: memory_mb },
+    memory: join(dir, base),
+    difference: difference === null ? undefined : join(dir, difference),
+    devices: join(dir, devices),
+  }
+}
+
+async function restore({ driver }: Context, spec: RestoreSpec): Promise<Vm> {
+  try {
+    return await driver.restore(spec, AbortSignal.timeout(START_MS))
+  } catch (error) {
+    if (error instanceof Error && error.name === 'DamagedError') throw corrupt(error.message, error)
+    throw error
+  }
 }

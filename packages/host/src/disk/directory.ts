@@ -5,7 +5,7 @@
  */
 import { chown, link, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { diskLayerName, names } from '../paths.js'
+import { names, newName } from '../paths.js'
 import { createOverlay } from './qcow2.js'
 
 const MiB = 1024 * 1024
@@ -16,6 +16,8 @@ export interface MachineDirectory {
   logFile: string
   /** The paths of the disk's layers, lowest first; the vm writes the last. */
   disk: string[]
+  /** The name of the layer that the vm writes. */
+  top: string
   uid: number | undefined
 }
 
@@ -24,8 +26,8 @@ export interface MakeDirectory {
   dir: string
   /** Where each shared file comes from. */
   links: { name: string; path: string }[]
-  /** How many disk layers are among them. */
-  sharedLayers: number
+  /** The names of the disk layers among them, lowest first. */
+  disk: readonly string[]
   diskSizeMb: number
   uid: number | undefined
 }
@@ -34,12 +36,12 @@ export interface MakeDirectory {
 export async function makeMachineDirectory({
   dir,
   links,
-  sharedLayers,
+  disk,
   diskSizeMb,
   uid,
 }: MakeDirectory): Promise<MachineDirectory> {
   const runDir = join(dir, names.run)
-  const top = diskLayerName(sharedLayers)
+  const top = newName.diskLayer()
   await mkdir(dir, { mode: 0o755 })
   await mkdir(runDir, { mode: 0o700 })
   await Promise.all([
@@ -47,12 +49,12 @@ export async function makeMachineDirectory({
     makeLayer({ path: join(dir, top), diskSizeMb, uid }),
     give(runDir, uid),
   ])
-  const layers = Array.from({ length: sharedLayers + 1 }, (_, i) => diskLayerName(i))
   return {
     dir,
     runDir,
     logFile: join(dir, names.log),
-    disk: layers.map((name) => join(dir, name)),
+    disk: [...disk, top].map((name) => join(dir, name)),
+    top,
     uid,
   }
 }

@@ -2,6 +2,9 @@
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
+/** stat tells what a file occupies in units of this many bytes. */
+export const BLOCK = 512
+
 /** fsync of a file or a directory. */
 export async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r')

@@ -2,18 +2,21 @@
  * An image's memory, ready to be restored: the image is booted once for each size and machine, and captured as soon as
  * its agent answers. From then on a start of that size restores.
  */
-import { link, mkdir, rm } from 'node:fs/promises'
+import { link, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { Problem } from '@wrenn/wire'
+import { Problem, type VerifiedPart } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
 import { askHealth, prepare } from '../agent/greet.js'
 import type { AgentHealth } from '../agent/shapes.js'
 import type { Context } from '../context.js'
 import { freeze, makeMachineDirectory, makeSparseFile, type MachineDirectory } from '../disk/directory.js'
-import { diskLayerName, names } from '../paths.js'
+import { entries } from '../fs/durable.js'
+import { imageLayers, names } from '../paths.js'
 import { vmUser } from '../process/user.js'
+import { FORMAT } from '../snapshots/manifest.js'
 import { openSnapshot, publishSnapshot, type Snapshot } from '../snapshots/store.js'
+import type { Verifier } from '../snapshots/verify.js'
 import { Undo } from '../undo.js'
 import type { BootSpec, Needs, Vm } from '../vmm/types.js'
 import { digestOf } from './recipe.js'
@@ -51,6 +54,18 @@ export class ReadyImages {
     return making
   }
 
+  /** Reads all that is ready of an image. */
+  async verify(image: Image, verifier: Verifier): Promise<VerifiedPart[]> {
+    const folder = this.context.paths.readyOf(image.id)
+    const parts: VerifiedPart[] = []
+    for (const size of await entries(folder)) {
+      const snapshot = await openSnapshot(join(folder, size))
+      for (const part of snapshot ? await verifier.verify(snapshot) : [])
+        parts.push({ ...part, name: `${size}/${part.name}` })
+    }
+    return parts
+  }
+
   async #make({ image, size, dir }: Make): Promise<Snapshot> {
     const { driver, log, paths, runTask } = this.context
     const { needs } = await driver.probe()
@@ -72,34 +87,35 @@ export class ReadyImages {
     await mkdir(staged, { mode: 0o755 })
     undo.add('staged image', () => rm(staged, { recursive: true, force: true }))
     await prepare(booted.channel, PREPARE_MS)
-    await vm.pause()
-    await vm.capture({ devices: join(staged, names.devices) })
+    const { devices } = await vm.capture({ goesOn: false })
     await vm.stop()
+    await writeFile(join(staged, names.devices), devices, { flag: 'wx', mode: 0o444 })
 
-    const top = diskLayerName(1)
     await runTask('copySparse', { from: join(machine.dir, names.memory), to: join(staged, names.memory) })
-    await link(join(machine.dir, top), join(staged, top))
-    await freeze(join(staged, top))
-    await mkdir(join(paths.image(image.id), names.ready), { recursive: true })
+    await link(join(machine.dir, machine.top), join(staged, imageLayers.boot))
+    await freeze(join(staged, imageLayers.boot))
+    await mkdir(paths.readyOf(image.id), { recursive: true })
     return await publishSnapshot({
       staged,
       final: dir,
       files: [
-        { name: diskLayerName(0), from: { path: join(image.dir, diskLayerName(0)) }, own: false },
-        ...[names.memory, names.devices, top].map((file) => ({ name: file, own: true })),
+        { name: imageLayers.root, from: join(image.dir, imageLayers.root), own: false },
+        ...[names.memory, names.devices, imageLayers.boot].map((file) => ({ name: file, own: true })),
       ],
       manifest: {
         id: name,
+        purpose: 'template',
         image: { id: image.id, name: image.name },
         vcpus: size.vcpus,
         memory_mb: size.memoryMb,
         disk_size_mb: image.disk_size_mb,
-        disk: [diskLayerName(0), top],
-        difference: false,
-        changed_bytes: 0,
+        memory: { base: names.memory, difference: null, changed_bytes: 0, packed: false },
+        disk: [imageLayers.root, imageLayers.boot],
+        devices: names.devices,
         needs,
         versions: { kernel: image.kernel, vmm: `${needs.vmm} ${needs.vmmVersion}`, agent: health.version },
       },
+      lasting: true,
       runTask,
     })
   }
@@ -158,9 +174,15 @@ async function tryToBoot(
   const uid = vmUser(name)
   await rm(dir, { recursive: true, force: true })
   undo.add('boot directory', () => rm(dir, { recursive: true, force: true }))
-  const files = [names.kernel, names.initramfs, diskLayerName(0)]
+  const files = [names.kernel, names.initramfs, imageLayers.root]
   const links = files.map((file) => ({ name: file, path: join(image.dir, file) }))
-  const machine = await makeMachineDirectory({ dir, links, sharedLayers: 1, diskSizeMb: image.disk_size_mb, uid })
+  const machine = await makeMachineDirectory({
+    dir,
+    links,
+    disk: [imageLayers.root],
+    diskSizeMb: image.disk_size_mb,
+    uid,
+  })
   const memory = join(dir, names.memory)
   await makeSparseFile(memory, size.memoryMb * 1024 * 1024, uid)
   const [kernel, initramfs] = [join(dir, names.kernel), join(dir, names.initramfs)]
@@ -180,5 +202,5 @@ async function tryToBoot(
 
 /** Names a size on a machine: what was captured under one is not restored under another. */
 function sizeName({ vcpus, memoryMb }: Size, needs: Needs): string {
-  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(needs)}`
+  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(FORMAT, needs)}`
 }

@@ -4,7 +4,7 @@ import { link, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { entries, publish, writeSynced } from '../fs/durable.js'
-import { diskLayerName, names, type Paths } from '../paths.js'
+import { imageLayers, names, type Paths } from '../paths.js'
 import { packInitramfs } from './initramfs.js'
 import { kernelPart, rootPart, type PartsOptions } from './parts.js'
 import { digestOf, readRecipes, type KernelRecipe, type RootRecipe } from './recipe.js'
@@ -75,7 +75,7 @@ async function build({ id, root, kernel, agentBytes }: Build, options: BuildImag
   await rm(staged, { recursive: true, force: true })
   await mkdir(staged)
   await link(join(kernelFrom.dir, names.kernel), join(staged, names.kernel))
-  await link(disk, join(staged, diskLayerName(0)))
+  await link(disk, join(staged, imageLayers.root))
   await writeSynced(
     join(staged, names.initramfs),
     packInitramfs({ agent: agentBytes, modules: await readModules(kernelFrom.dir, kernel) }),

@@ -1,10 +1,9 @@
-/** Puts a difference into the memory of a process that has just mapped the base image. Runs in a worker. */
-import { closeSync, openSync, statSync } from 'node:fs'
-import { DATA_OFFSET, withDifference } from './difference.js'
-import { findMapping, PAGE, readFully, writeFully } from './mapping.js'
-
-/** Bytes moved at a time. */
-const CHUNK = 1 << 20
+/** Puts a difference over a base image: in the memory of a process that has just mapped it, or in a file. Runs in a worker. */
+import { closeSync, fdatasyncSync, openSync, statSync } from 'node:fs'
+import { findMapping } from './mapping.js'
+import { PAGE, writeFully } from './pages.js'
+import { eachBlock } from './read.js'
+import { copySparse } from './sparse.js'
 
 export interface ApplyMemory {
   /** The process; it must not run meanwhile. */
@@ -14,29 +13,49 @@ export interface ApplyMemory {
   difference: string
 }
 
-/** Writes every page of the difference to where the process maps it. */
-export function applyMemory({ pid, base, difference }: ApplyMemory): void {
+/**
+ * Writes every page of the difference to where the process maps it.
+ *
+ * @throws {DamagedError} when the difference is not what was written; the process's memory is of no use then
+ */
+export async function applyMemory({ pid, base, difference }: ApplyMemory): Promise<void> {
   const mapping = findMapping(pid, statSync(base))
-  const memory = openSync(`/proc/${pid}/mem`, 'r+')
+  await writePages({ difference, target: `/proc/${pid}/mem`, at: mapping.address, memoryBytes: mapping.bytes })
+}
+
+export interface FoldMemory {
+  base: string
+  difference: string
+  /** The new base image to make. */
+  into: string
+}
+
+/** Makes one image of a base and a difference, durable when this resolves. All-zero pages of the base stay holes. */
+export async function foldMemory({ base, difference, into }: FoldMemory): Promise<void> {
+  copySparse({ from: base, to: into, mode: 0o644 })
+  await writePages({ difference, target: into, at: 0, memoryBytes: statSync(base).size })
+  const fd = openSync(into, 'r')
   try {
-    withDifference(difference, (fd, { memoryBytes, runs }) => {
-      if (memoryBytes !== mapping.bytes)
-        throw new Error(`a difference of ${memoryBytes} bytes for a memory of ${mapping.bytes}`)
-      const data = Buffer.allocUnsafe(CHUNK)
-      const zeroes = Buffer.alloc(CHUNK)
-      let position = DATA_OFFSET
-      for (const run of runs) {
-        for (let done = 0, bytes = run.count * PAGE; done < bytes; done += CHUNK) {
-          const chunk = (run.zero ? zeroes : data).subarray(0, Math.min(CHUNK, bytes - done))
-          if (!run.zero) {
-            readFully(fd, chunk, position)
-            position += chunk.length
-          }
-          writeFully(memory, chunk, mapping.address + run.page * PAGE + done)
-        }
-      }
-    })
+    fdatasyncSync(fd)
   } finally {
-    closeSync(memory)
+    closeSync(fd)
+  }
+}
+
+interface WritePages {
+  difference: string
+  target: string
+  /** Where in the target the first page lies. */
+  at: number
+  memoryBytes: number
+}
+
+async function writePages({ difference, target, at, memoryBytes }: WritePages): Promise<void> {
+  const fd = openSync(target, 'r+')
+  try {
+    const write = (page: number, data: Uint8Array) => void writeFully(fd, data, at + page * PAGE)
+    await eachBlock({ difference, memoryBytes }, write)
+  } finally {
+    closeSync(fd)
   }
 }

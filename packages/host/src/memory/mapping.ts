@@ -5,11 +5,12 @@
  * private file mapping that was only read is still the file's; one that was written is anonymous: present without the
  * "file page" bit, or swapped out.
  */
-import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { PAGE, readFully } from './pages.js'
 
-/** Bytes of a page on every machine that we run on. */
-export const PAGE = 4096
 const ENTRY = 8
+/** Entries of the page map read at a time. */
+const ENTRIES = 8192
 // Bits 63, 62 and 61 of an entry, as bits of its upper half.
 const PRESENT = 1 << 31
 const SWAPPED = 1 << 30
@@ -47,41 +48,39 @@ export function findMapping(pid: number, file: { dev: number; ino: number }): Ma
   return found[0]!
 }
 
-/** Lists the runs of pages that the process has written since it mapped the file. */
-export function privateRuns(pid: number, mapping: Mapping): Run[] {
-  const pages = mapping.bytes / PAGE
-  const entries = new Uint32Array(pages * 2)
+/**
+ * The runs of pages that the process has written since it mapped the file.
+ *
+ * @param within only pages from the first to before the second; all by default
+ */
+export function* privateRuns(
+  pid: number,
+  mapping: Mapping,
+  [first, end]: [number, number] = [0, mapping.bytes / PAGE],
+): Generator<Run> {
+  const entries = new Uint32Array(Math.min(ENTRIES, end - first) * 2)
   const fd = openSync(`/proc/${pid}/pagemap`, 'r')
   try {
-    readFully(fd, new Uint8Array(entries.buffer), (mapping.address / PAGE) * ENTRY)
+    let run: Run | undefined
+    for (let at = first; at < end; at += ENTRIES) {
+      const count = Math.min(ENTRIES, end - at)
+      readFully(fd, new Uint8Array(entries.buffer, 0, count * ENTRY), (mapping.address / PAGE + at) * ENTRY)
+      for (let i = 0; i < count; i++) {
+        const upper = entries[i * 2 + 1]!
+        const isOwn = (upper & PRESENT && !(upper & FILE_OR_SHARED)) || upper & SWAPPED
+        if (isOwn) {
+          if (run) run.count++
+          else run = { page: at + i, count: 1 }
+        } else if (run) {
+          yield run
+          run = undefined
+        }
+      }
+    }
+    if (run) yield run
   } finally {
     closeSync(fd)
   }
-  const runs: Run[] = []
-  let run: Run | undefined
-  for (let page = 0; page < pages; page++) {
-    const upper = entries[page * 2 + 1]!
-    const own = (upper & PRESENT && !(upper & FILE_OR_SHARED)) || upper & SWAPPED
-    if (!own) run = undefined
-    else if (run) run.count++
-    else runs.push((run = { page, count: 1 }))
-  }
-  return runs
-}
-
-/** Reads exactly `into.length` bytes at a position, or throws. */
-export function readFully(fd: number, into: Uint8Array, position: number): void {
-  for (let done = 0; done < into.length;) {
-    const n = readSync(fd, into, done, into.length - done, position + done)
-    if (n === 0) throw new Error(`the file ends at byte ${position + done}`)
-    done += n
-  }
-}
-
-/** Writes all of `data` at a position; returns the position behind it. */
-export function writeFully(fd: number, data: Uint8Array, position: number): number {
-  for (let done = 0; done < data.length;) done += writeSync(fd, data, done, data.length - done, position + done)
-  return position + data.length
 }
 
 // As glibc's gnu_dev_major and gnu_dev_minor, in the two digits or more that /proc/PID/maps shows.

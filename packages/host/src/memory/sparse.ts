@@ -1,17 +1,17 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs'
-import { PAGE, writeFully } from './mapping.js'
+import { isZero, PAGE, writeFully } from './pages.js'
 
 const CHUNK = 1 << 20
-const zeroPage = Buffer.alloc(PAGE)
 
 /**
  * Copies a file so that its all-zero pages are holes: they take no disk and, mapped, no page cache.
  *
+ * @param mode of the copy; read-only by default
  * @returns the bytes that are not zero
  */
-export function copySparse({ from, to }: { from: string; to: string }): number {
+export function copySparse({ from, to, mode = 0o444 }: { from: string; to: string; mode?: number }): number {
   const source = openSync(from, 'r')
-  const target = openSync(to, 'wx', 0o444)
+  const target = openSync(to, 'wx', mode)
   try {
     const { size } = fstatSync(source)
     const buffer = Buffer.allocUnsafe(CHUNK)
@@ -22,7 +22,7 @@ export function copySparse({ from, to }: { from: string; to: string }): number {
       if (n === 0) throw new Error(`the file ends at byte ${position}`)
       for (let offset = 0; offset < n; offset += PAGE) {
         const page = buffer.subarray(offset, Math.min(offset + PAGE, n))
-        if (zeroPage.equals(page) || (page.length < PAGE && !page.some(Boolean))) continue
+        if (isZero(page) || (page.length < PAGE && !page.some(Boolean))) continue
         writeFully(target, page, position + offset)
         kept += page.length
       }

@@ -1,14 +1,11 @@
-/** Snapshots on disk: staged, published in one step, opened, removed. */
-import { link, mkdir, readFile, stat } from 'node:fs/promises'
+/** Snapshots on disk: staged, published in one step, opened. */
+import { link, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Problem } from '@wrenn/wire'
-import { isMissing, publish, writeSynced } from '../fs/durable.js'
+import { BLOCK, isMissing, publish, writeSynced } from '../fs/durable.js'
 import { names } from '../paths.js'
 import type { RunTask } from '../worker/pool.js'
-import { manifestSchema, type Manifest, type SnapshotFile } from './manifest.js'
-
-/** The unit in which stat tells what a file occupies. */
-const BLOCK = 512
+import { decodeManifest, encodeManifest, FORMAT, type Manifest, type SnapshotFile } from './manifest.js'
 
 /** A snapshot in its directory. */
 export interface Snapshot {
@@ -19,8 +16,10 @@ export interface Snapshot {
 /** A file that a staged snapshot is to hold: made there already, or to be linked from elsewhere. */
 export interface StagedFile {
   name: string
-  /** Where it is linked from, with the digest that is known of it; absent for what was made in place. */
-  from?: { path: string; sha256?: string | undefined }
+  /** Where it is linked from; absent for what was made in place. */
+  from?: string
+  /** What is known of it already; such a file is on the disk already too. */
+  sha256?: string | undefined
   own: boolean
 }
 
@@ -29,26 +28,54 @@ export interface Publish {
   final: string
   files: StagedFile[]
   manifest: Omit<Manifest, 'format' | 'created_at' | 'files'>
+  /** Whether it is to survive a power cut, and to have digests. */
+  lasting: boolean
   runTask: RunTask
 }
 
 /**
  * Finishes a staged snapshot: links what it shares, syncs and digests what is its own, writes the manifest last, and
- * moves the directory to its name. When this resolves, the snapshot survives a power cut.
+ * moves the directory to its name. When this resolves, a snapshot that is to last survives a power cut.
  */
-export async function publishSnapshot({ staged, final, files, manifest, runTask }: Publish): Promise<Snapshot> {
-  const finished: SnapshotFile[] = []
-  for (const { name, from, own } of files) {
-    const path = join(staged, name)
-    if (from) await link(from.path, path)
-    const sha256 = from?.sha256 ?? (await runTask('syncAndDigest', path))
-    const { size, blocks } = await stat(path)
-    finished.push({ name, bytes: size, occupied: blocks * BLOCK, sha256, own })
+export async function publishSnapshot({
+  staged,
+  final,
+  files,
+  manifest,
+  lasting,
+  runTask,
+}: Publish): Promise<Snapshot> {
+  const described = await Promise.all(
+    files.map(async ({ name, from, sha256, own }) => {
+      const path = join(staged, name)
+      if (from) await link(from, path)
+      return describeFile({
+        path,
+        name,
+        own,
+        sha256: sha256 ?? (lasting ? await runTask('syncAndDigest', path) : undefined),
+      })
+    }),
+  )
+  const whole: Manifest = { format: FORMAT, created_at: new Date().toISOString(), ...manifest, files: described }
+  const text = encodeManifest(whole)
+  if (lasting) {
+    await writeSynced(join(staged, names.manifest), text)
+    await publish(staged, final)
+  } else {
+    await writeFile(join(staged, names.manifest), text)
+    await rename(staged, final)
   }
-  const whole: Manifest = { format: 1, created_at: new Date().toISOString(), ...manifest, files: finished }
-  await writeSynced(join(staged, names.manifest), JSON.stringify(whole, null, 2))
-  await publish(staged, final)
   return { dir: final, manifest: whole }
+}
+
+/** What a manifest says of a file that is there. */
+export async function describeFile({
+  path,
+  ...known
+}: Pick<SnapshotFile, 'name' | 'own'> & { path: string; sha256: string | undefined }): Promise<SnapshotFile> {
+  const { size, blocks, mtimeMs } = await stat(path)
+  return { ...known, bytes: size, occupied: blocks * BLOCK, mtime_ms: mtimeMs }
 }
 
 /**
@@ -62,21 +89,12 @@ export async function openSnapshot(dir: string): Promise<Snapshot | undefined> {
     if (isMissing(error)) return undefined
     throw error
   })
-  if (text === undefined) return undefined
-  const manifest = parseManifest(text)
-  await Promise.all(
-    manifest.files.map(async ({ name, bytes }) => {
-      const found = await stat(join(dir, name)).catch(() => undefined)
-      if (!found?.isFile()) throw corrupt(`its file ${name} is missing`)
-      if (found.size !== bytes) throw corrupt(`its file ${name} has ${found.size} bytes instead of ${bytes}`)
-    }),
-  )
-  return { dir, manifest }
+  return text === undefined ? undefined : { dir, manifest: parseManifest(text) }
 }
 
 function parseManifest(text: string): Manifest {
   try {
-    return manifestSchema.parse(JSON.parse(text))
+    return decodeManifest(text)
   } catch (cause) {
     throw corrupt('its manifest cannot be read', cause)
   }

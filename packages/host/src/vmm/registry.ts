@@ -1,4 +1,5 @@
 /** The one place that knows the drivers. */
+import type { Logger } from 'pino'
 import type { RunTask } from '../worker/pool.js'
 import { FakeDriver } from './fake/driver.js'
 import type { FakeWorld } from './fake/world.js'
@@ -10,6 +11,7 @@ import type { BootSpec, Vm, VmmDriver } from './types.js'
 export type DriverChoice = { kind: 'qemu'; accelerator: 'auto' | 'kvm' | 'tcg' } | { kind: 'fake'; world: FakeWorld }
 
 export interface DriverTools {
+  log: Logger
   runTask: RunTask
   /** Where a driver may keep what it found out about the machine. */
   verdictFile: string
@@ -17,9 +19,10 @@ export interface DriverTools {
   tryBoot: (boot: (spec: BootSpec, signal: AbortSignal) => Promise<Vm>) => Promise<void>
 }
 
-export function openDriver(choice: DriverChoice, { runTask, verdictFile, tryBoot }: DriverTools): VmmDriver {
+export function openDriver(choice: DriverChoice, { log, runTask, verdictFile, tryBoot }: DriverTools): VmmDriver {
   if (choice.kind === 'fake') return new FakeDriver(choice.world)
   const driver: QemuDriver = new QemuDriver({
+    log,
     runTask,
     probe: () =>
       probeQemu({

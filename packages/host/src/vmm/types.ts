@@ -80,17 +80,38 @@ export interface VmExit {
   wanted: boolean
 }
 
-/** What a capture of a paused vm wrote. */
-export interface Capture {
-  /** Bytes of memory that differ from the base. */
-  changedBytes: number
+/** What a capture is to take. */
+export interface CapturePlan {
+  /** Whether the guest runs on by itself; otherwise it stays paused when the capture has succeeded. */
+  goesOn: boolean
+  /** Where the memory goes, as its difference from the base; absent for a boot, whose memory is a file already. */
+  memory?: WriteMemory | undefined
+  /** An empty layer that comes over the disk at this instant: what was the top is written no more. */
+  diskLayer?: string | undefined
 }
 
-export interface CaptureInto {
-  /** The file for the memory difference. */
-  difference?: string
-  /** The file for the device state. */
-  devices: string
+/** What of a captured memory was written. */
+export interface WrittenMemory {
+  /** Bytes that differ from the base. */
+  changedBytes: number
+  /** SHA-256 of the file, hex; only of one that is to last. */
+  sha256: string | undefined
+}
+
+export interface WriteMemory {
+  /** The file to make. */
+  into: string
+  /** Whether it is to survive a power cut, and to have a digest. */
+  lasting: boolean
+}
+
+/** A guest of one instant, as far as it is in our memory, or in that of the paused vm. */
+export interface Captured {
+  devices: Buffer
+  /** How long the guest did not run for it, in milliseconds; for one that goes on. */
+  pauseMs: number
+  /** Writes the memory difference. Of a guest that does not go on it is read only now. */
+  writeMemory(): Promise<WrittenMemory>
 }
 
 export type AgentPort = 'control' | 'data'
@@ -101,10 +122,8 @@ export interface Vm {
   readonly exited: Promise<VmExit>
   pause(): Promise<void>
   resume(): Promise<void>
-  /** Writes the device state and, where asked, the memory difference. Only while paused. */
-  capture(into: CaptureInto): Promise<Capture>
-  /** Puts an empty layer over the disk; what was the top is written no more. Only while paused. */
-  addDiskLayer(path: string): Promise<void>
+  /** Takes memory, devices and disk of one instant. When it fails, the guest runs on. */
+  capture(plan: CapturePlan): Promise<Captured>
   /** Opens one of the agent's two ports. A new opening replaces the one before. */
   openPort(port: AgentPort): Promise<Duplex>
   /** The last that the guest's console said, for error messages; empty where there is none. */
@@ -115,6 +134,25 @@ export interface Vm {
   detach(): void
 }
 
+export interface FlattenDisk {
+  /** Where the layers are. */
+  dir: string
+  /** The name of the lowest layer, which stays as it is. */
+  root: string
+  /** The names of the layers over it, lowest first, whose content goes into one. */
+  upper: readonly string[]
+  /** The name of the layer to make. */
+  into: string
+  diskSizeMb: number
+}
+
+export interface FoldMemory {
+  base: string
+  difference: string
+  /** The file to make. */
+  into: string
+}
+
 export interface VmmDriver {
   readonly kind: VmmKind
   /** What this driver can do here, or a rejection that says why it cannot. */
@@ -123,6 +161,13 @@ export interface VmmDriver {
   boot(spec: BootSpec, signal: AbortSignal): Promise<Vm>
   /** Resolves when the captured state is in place, paused. */
   restore(spec: RestoreSpec, signal: AbortSignal): Promise<Vm>
+  /**
+   * Makes one memory image of a base and a difference, durable.
+   * @throws {DamagedError} when the difference is not what was written
+   */
+  foldMemory(fold: FoldMemory): Promise<void>
+  /** Makes one disk layer of several, which stay as they are. */
+  flattenDisk(flatten: FlattenDisk): Promise<void>
   /** Finds a vm again; undefined when it is gone. */
   adopt(record: VmRecord): Promise<Vm | undefined>
 }

@@ -5,8 +5,10 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readSync } from 'node:fs'
 
-export { captureMemory } from '../memory/capture.js'
-export { applyMemory } from '../memory/apply.js'
+export { applyMemory, foldMemory } from '../memory/apply.js'
+export { copySlice, planCopy } from '../memory/copy.js'
+export { packMemory } from '../memory/pack.js'
+export { writeDifference } from '../memory/write.js'
 export { copySparse } from '../memory/sparse.js'
 export { extractKernel } from '../images/kernel.js'
 

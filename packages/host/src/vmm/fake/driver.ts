@@ -1,8 +1,22 @@
 /** A driver without virtual machines: the whole of Wrenn runs on it in a test, in milliseconds. */
 import { readFile, writeFile } from 'node:fs/promises'
-import type { BootSpec, Needs, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
+import { join } from 'node:path'
+import { foldMemory } from '../../memory/apply.js'
+import type {
+  BootSpec,
+  FlattenDisk,
+  FoldMemory,
+  Needs,
+  RestoreSpec,
+  Vm,
+  VmmDriver,
+  VmmProbe,
+  VmRecord,
+} from '../types.js'
+import { changesBetween, readLayers } from './disk.js'
 import type { GuestState } from './guest.js'
 import { FakeMachine } from './machine.js'
+import { readState } from './memory.js'
 import { FakeVm } from './vm.js'
 import type { FakeWorld } from './world.js'
 
@@ -20,17 +34,29 @@ export class FakeDriver implements VmmDriver {
   async boot(spec: BootSpec, signal: AbortSignal): Promise<Vm> {
     await this.world.pass('boot')
     signal.throwIfAborted()
-    return this.#vm(new FakeMachine(this.world, spec.name), spec)
+    return this.#vm(new FakeMachine(this.world, spec), spec)
   }
 
   async restore(spec: RestoreSpec, signal: AbortSignal): Promise<Vm> {
     await this.world.pass('restore')
     signal.throwIfAborted()
     await readFile(spec.devices)
-    const state = spec.difference ? (JSON.parse(await readFile(spec.difference, 'utf8')) as GuestState) : undefined
-    const machine = new FakeMachine(this.world, spec.name, state)
+    const state = await readState(spec.memory, spec.difference)
+    const machine = new FakeMachine(this.world, spec, state as GuestState | undefined)
     machine.pause()
     return this.#vm(machine, spec)
+  }
+
+  async foldMemory(fold: FoldMemory): Promise<void> {
+    await this.world.pass('fold')
+    await foldMemory(fold)
+  }
+
+  async flattenDisk({ dir, root, upper, into }: FlattenDisk): Promise<void> {
+    await this.world.pass('flatten')
+    const at = (name: string) => join(dir, name)
+    const [below, whole] = [readLayers([at(root)]) ?? {}, readLayers([root, ...upper].map(at)) ?? {}]
+    await writeFile(at(into), JSON.stringify(changesBetween(below, whole)), { flag: 'wx' })
   }
 
   async adopt(record: VmRecord): Promise<Vm | undefined> {

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createOverlay } from '../../disk/qcow2.js'
 import { openImage, writeImage, type Image } from '../../images/store.js'
-import { diskLayerName, names, type Paths } from '../../paths.js'
+import { imageLayers, names, type Paths } from '../../paths.js'
 
 const MiB = 1024 * 1024
 
@@ -15,6 +15,6 @@ export async function makeFakeImage(paths: Paths, name: string): Promise<Image> 
   const dir = paths.image(id)
   await mkdir(dir, { recursive: true })
   for (const file of [names.kernel, names.initramfs]) await writeFile(join(dir, file), '')
-  await createOverlay(join(dir, diskLayerName(0)), 64 * MiB)
+  await createOverlay(join(dir, imageLayers.root), 64 * MiB)
   return writeImage(dir, { id, name, disk_size_mb: 64, size_bytes: MiB, kernel: 'fake' })
 }

@@ -1,15 +1,18 @@
 /** One fake machine: a guest, its agent, and ports that are dead while it is paused. */
 import { duplexPair, type Duplex } from 'node:stream'
 import { roomIn } from '../../wait.js'
-import type { AgentPort } from '../types.js'
+import type { AgentPort, BootSpec } from '../types.js'
 import { FakeAgent } from './agent.js'
+import { FakeDisk, readLayers } from './disk.js'
 import { Gate } from './gate.js'
 import { FakeGuest, type GuestState } from './guest.js'
 import type { FakeWorld } from './world.js'
 
 export class FakeMachine {
+  readonly name: string
   readonly pid: number
   readonly guest: FakeGuest
+  readonly #disk: FakeDisk
   readonly ended: Promise<string>
   readonly #agent: FakeAgent
   readonly #running = new Gate()
@@ -18,11 +21,13 @@ export class FakeMachine {
 
   constructor(
     private readonly world: FakeWorld,
-    readonly name: string,
+    { name, disk }: Pick<BootSpec, 'name' | 'disk'>,
     state?: GuestState,
   ) {
+    this.name = name
     this.pid = world.nextPid()
-    this.guest = new FakeGuest(state)
+    this.guest = new FakeGuest(state, readLayers(disk))
+    this.#disk = new FakeDisk(disk)
     this.#agent = new FakeAgent(this.guest, (path) => world.silent.has(path))
     this.ended = new Promise((resolve) => (this.#end = resolve))
     world.machines.set(this.pid, this)
@@ -38,6 +43,12 @@ export class FakeMachine {
 
   resume(): void {
     this.#running.open()
+  }
+
+  /** Writes what the disk holds; with a new layer, that is written from here on. */
+  flushDisk(newLayer?: string): void {
+    if (newLayer === undefined) this.#disk.flush(this.guest.disk)
+    else this.#disk.addLayer(newLayer, this.guest.disk)
   }
 
   /** The host's end of a port. As with a real one, a new opening replaces the one before. */
@@ -58,6 +69,7 @@ export class FakeMachine {
     if (!this.world.machines.delete(this.pid)) return
     this.#running.open()
     this.#agent.end()
+    this.#disk.close()
     for (const port of Object.values(this.#ports)) port.destroy()
     this.#end(reason)
   }

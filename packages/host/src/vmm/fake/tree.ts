@@ -15,12 +15,15 @@ export class FakeError extends Error {
 /** `null` is a directory; a file is its content in base64, so that the whole is plain JSON. */
 export type TreeState = Record<string, string | null>
 
+/** What is there when nothing was ever written. */
+export const emptyTree: TreeState = { '/': null, '/root': null, '/tmp': null, '/dev': null, '/dev/shm': null }
+
 const MODE = { file: 0o644, directory: 0o755 }
 
 export class Tree {
   readonly #nodes: Map<string, string | null>
 
-  constructor(state: TreeState = { '/': null, '/root': null, '/tmp': null }) {
+  constructor(state: TreeState = emptyTree) {
     this.#nodes = new Map(Object.entries(state))
   }
 

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
-import type { AgentPort, Capture, CaptureInto, Vm, VmExit, VmRecord } from '../types.js'
+import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord } from '../types.js'
 import type { FakeMachine } from './machine.js'
+import { writeState } from './memory.js'
 import type { FakeWorld } from './world.js'
 
 /** A driver's hold on a fake machine. */
@@ -26,17 +26,25 @@ export class FakeVm implements Vm {
     this.machine.resume()
   }
 
-  async capture({ difference, devices }: CaptureInto): Promise<Capture> {
-    await this.world.pass('capture')
-    if (!this.machine.paused) throw new Error('a capture of a machine that runs')
-    const state = JSON.stringify(this.machine.guest.state)
-    await writeFile(devices, '{}', { flag: 'wx' })
-    if (!difference) return { changedBytes: 0 }
-    await writeFile(difference, state, { flag: 'wx' })
-    return { changedBytes: state.length }
+  async capture({ goesOn, memory, diskLayer }: CapturePlan): Promise<Captured> {
+    const began = performance.now()
+    await this.pause()
+    try {
+      await this.world.pass('capture')
+      const { state } = this.machine.guest
+      this.machine.flushDisk(diskLayer)
+      if (goesOn) await this.resume()
+      const writeMemory = async () => {
+        await this.world.pass('write')
+        if (!memory) throw new Error('a capture without memory')
+        return writeState(state, this.record.memory, memory)
+      }
+      return { devices: Buffer.from('{}'), pauseMs: performance.now() - began, writeMemory }
+    } catch (error) {
+      await this.resume()
+      throw error
+    }
   }
-
-  async addDiskLayer(_path: string): Promise<void> {}
 
   async openPort(port: AgentPort): Promise<Duplex> {
     return this.machine.open(port)

@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
+import type { Logger } from 'pino'
 import { startTimeOf } from '../../process/identity.js'
 import { launch } from '../../process/launch.js'
 import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
-import type { BootSpec, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
+import type { BootSpec, FlattenDisk, FoldMemory, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
+import { flattenDisk } from './flatten.js'
 import { accelerators, bootArguments, restoreArguments, sockets, type Accelerator } from './machine.js'
 import { Qmp } from './qmp.js'
 import { QemuVm } from './vm.js'
@@ -19,6 +21,7 @@ const GREETING_MS = 20_000
 const LOAD_MS = 30_000
 
 export interface QemuOptions {
+  log: Logger
   runTask: RunTask
   /** What this QEMU is and which accelerator it is to use; asked once, when first needed. */
   probe: () => Promise<VmmProbe>
@@ -26,11 +29,13 @@ export interface QemuOptions {
 
 export class QemuDriver implements VmmDriver {
   readonly kind = 'qemu'
+  readonly #log: Logger
   readonly #runTask: RunTask
   readonly #probe: () => Promise<VmmProbe>
   #probed: Promise<VmmProbe> | undefined
 
-  constructor({ runTask, probe }: QemuOptions) {
+  constructor({ log, runTask, probe }: QemuOptions) {
+    this.#log = log
     this.#runTask = runTask
     this.#probe = probe
   }
@@ -66,6 +71,14 @@ export class QemuDriver implements VmmDriver {
       await vm.stop()
       throw error
     }
+  }
+
+  foldMemory(fold: FoldMemory): Promise<void> {
+    return this.#runTask('foldMemory', fold)
+  }
+
+  flattenDisk(flatten: FlattenDisk): Promise<void> {
+    return flattenDisk(this.#log, flatten)
   }
 
   async adopt(record: VmRecord): Promise<Vm | undefined> {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { constants } from 'node:fs'
-import { open, rm, writeFile } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, extname, join, relative } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -8,7 +8,8 @@ import { z } from 'zod'
 import { isAlive, kill } from '../../process/identity.js'
 import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
-import type { AgentPort, Capture, CaptureInto, Vm, VmExit, VmRecord } from '../types.js'
+import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord } from '../types.js'
+import { readyCopy, type MemoryReader } from './copy.js'
 import { sockets } from './machine.js'
 import type { Qmp } from './qmp.js'
 
@@ -54,16 +55,27 @@ export class QemuVm implements Vm {
     await this.#qmp.run('cont')
   }
 
-  async capture(into: CaptureInto): Promise<Capture> {
-    const { pid, memory, runDir } = this.record
-    const memoryDone = into.difference
-      ? this.#runTask('captureMemory', { pid, base: memory, into: into.difference })
-      : Promise.resolve({ changedBytes: 0 })
-    const [{ changedBytes }] = await Promise.all([memoryDone, this.#saveDevices(runDir, into.devices)])
-    return { changedBytes }
+  async capture({ goesOn, memory, diskLayer }: CapturePlan): Promise<Captured> {
+    const { pid, memory: base } = this.record
+    // Whatever need not be of the instant is done before it.
+    const [reader, putLayer] = await Promise.all([
+      memory && readyCopy({ pid, base }, { goesOn, into: memory, runTask: this.#runTask }),
+      diskLayer === undefined ? undefined : this.#openLayer(diskLayer),
+    ])
+    const began = performance.now()
+    await this.pause()
+    try {
+      const [devices] = await Promise.all([this.#saveDevices(), reader?.read(), putLayer?.()])
+      if (goesOn) await this.resume()
+      return { devices, pauseMs: performance.now() - began, writeMemory: writerOf(reader) }
+    } catch (error) {
+      await this.resume().catch(() => {})
+      throw error
+    }
   }
 
-  async addDiskLayer(path: string): Promise<void> {
+  /** Opens an empty layer; what is returned puts it over the disk. */
+  async #openLayer(path: string): Promise<() => Promise<void>> {
     const drives = driveSchema.parse(await this.#qmp.run('query-block'))
     const current = drives.find(({ inserted }) => inserted)!.inserted!['node-name']
     const node = basename(path, extname(path))
@@ -72,10 +84,11 @@ export class QemuVm implements Vm {
       driver: 'qcow2',
       'node-name': node,
       discard: 'unmap',
+      cache: { 'no-flush': true },
       file: { driver: 'file', filename },
       backing: null,
     })
-    await this.#qmp.run('blockdev-snapshot', { node: current, overlay: node })
+    return async () => void (await this.#qmp.run('blockdev-snapshot', { node: current, overlay: node }))
   }
 
   async openPort(port: AgentPort): Promise<Duplex> {
@@ -106,9 +119,9 @@ export class QemuVm implements Vm {
   }
 
   /** QEMU writes the file as its own user in its own directory; what it wrote is copied, never followed or trusted. */
-  async #saveDevices(runDir: string, into: string): Promise<void> {
+  async #saveDevices(): Promise<Buffer> {
     const name = 'devices.saved'
-    const saved = join(runDir, name)
+    const saved = join(this.record.runDir, name)
     await rm(saved, { force: true })
     try {
       await this.#qmp.run('xen-save-devices-state', { filename: name, live: false }, SAVE_MS)
@@ -116,7 +129,7 @@ export class QemuVm implements Vm {
       try {
         const { size } = await handle.stat()
         if (size === 0 || size > MOST_DEVICE_STATE) throw new Error(`a device state of ${size} bytes`)
-        await writeFile(into, await handle.readFile(), { flag: 'wx', mode: 0o444 })
+        return await handle.readFile()
       } finally {
         await handle.close()
       }
@@ -131,4 +144,9 @@ export class QemuVm implements Vm {
     if (!this.#stopping && (await isAlive(this.record))) await kill(this.record)
     return 'QEMU ended'
   }
+}
+
+function writerOf(reader: MemoryReader | undefined): Captured['writeMemory'] {
+  if (reader) return () => reader.write()
+  return () => Promise.reject(new Error('a capture without memory'))
 }

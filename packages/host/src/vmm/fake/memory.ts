@@ -1,0 +1,49 @@
+/**
+ * The fake machine's memory: a state as JSON, its length before it, in the pages of a memory image and its difference,
+ * so that all that is done to those is done to real ones.
+ */
+import { closeSync, openSync, statSync } from 'node:fs'
+import { PAGE, readFully } from '../../memory/pages.js'
+import { eachBlock } from '../../memory/read.js'
+import { writeDifference } from '../../memory/write.js'
+import type { WriteMemory, WrittenMemory } from '../types.js'
+
+const LENGTH = 4
+
+/** Writes a state as the difference from a base image. */
+export function writeState(state: object, base: string, into: WriteMemory): WrittenMemory {
+  const text = Buffer.from(JSON.stringify(state))
+  const count = Math.ceil((LENGTH + text.length) / PAGE)
+  const buffer = new SharedArrayBuffer(count * PAGE)
+  const memory = Buffer.from(buffer)
+  memory.writeUInt32LE(text.length, 0)
+  text.copy(memory, LENGTH)
+  return writeDifference({ from: [{ runs: Uint32Array.of(0, count), buffer }], base, ...into })
+}
+
+/** Reads the state of a base image and a difference; undefined where there never was one. */
+export async function readState(base: string, difference?: string): Promise<object | undefined> {
+  const changed = new Map<number, Buffer>()
+  if (difference !== undefined) {
+    await eachBlock({ difference, memoryBytes: statSync(base).size }, (page, data) => {
+      for (let at = 0; at < data.length; at += PAGE)
+        changed.set(page + at / PAGE, Buffer.from(data.subarray(at, at + PAGE)))
+    })
+  }
+  const fd = openSync(base, 'r')
+  try {
+    const pageAt = (page: number) => changed.get(page) ?? readPage(fd, page)
+    const length = pageAt(0).readUInt32LE(0)
+    if (length === 0) return undefined
+    const pages = Array.from({ length: Math.ceil((LENGTH + length) / PAGE) }, (_, page) => pageAt(page))
+    return JSON.parse(Buffer.concat(pages).toString('utf8', LENGTH, LENGTH + length)) as object
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function readPage(fd: number, page: number): Buffer {
+  const data = Buffer.alloc(PAGE)
+  readFully(fd, data, page * PAGE)
+  return data
+}

@@ -1,0 +1,45 @@
+/** The memory of a process that is captured: copied while it is paused, where it is to go on, or read when it is written. */
+import type { Copied, MemoryOf } from '../../memory/copy.js'
+import type { RunTask } from '../../worker/pool.js'
+import type { WriteMemory, WrittenMemory } from '../types.js'
+
+/** How many threads copy at once. */
+const PARTS = 2
+/**
+ * The most that is held in our memory for the sake of a short pause, in bytes. A guest that changed more stays paused
+ * until its difference is written.
+ */
+const MOST_COPIED = 512 * 1024 * 1024
+
+export interface MemoryReader {
+  /** Takes what has to be taken while the process is paused. */
+  read(): Promise<void>
+  /** Resolves when the difference is written; once. */
+  write(): Promise<WrittenMemory>
+}
+
+export interface ReadyCopy {
+  goesOn: boolean
+  into: WriteMemory
+  runTask: RunTask
+}
+
+/** Gets everything ready while the process still runs. */
+export async function readyCopy(of: MemoryOf, { goesOn, into, runTask }: ReadyCopy): Promise<MemoryReader> {
+  const write = (from: MemoryOf | Copied[]) => runTask('writeDifference', { from, base: of.base, ...into })
+  if (!goesOn) return { read: () => Promise.resolve(), write: () => write(of) }
+  const { slices } = await runTask('planCopy', { ...of, parts: PARTS, most: MOST_COPIED })
+  let finish: () => Promise<WrittenMemory>
+  return {
+    read: async () => {
+      if (slices.length === 0) {
+        const written = await write(of)
+        finish = () => Promise.resolve(written)
+      } else {
+        const copied = await Promise.all(slices.map((slice) => runTask('copySlice', { ...of, ...slice })))
+        finish = () => write(copied)
+      }
+    },
+    write: () => finish(),
+  }
+}
