@@ -69,6 +69,12 @@ function port(name: keyof typeof portNames, number: number): string[] {
   ]
 }
 
+/**
+ * A file that is open for writing only as long as somebody writes it: once another layer is over it, it is frozen, and
+ * could not be opened for writing again.
+ */
+export const writable = { 'auto-read-only': true } as const
+
 /** The chain of layers, each named by us: what a layer's own header says of what lies below it is never followed. */
 function blockdevs(layers: string[], runDir: string): string[] {
   const fromRun = relativeTo(runDir)
@@ -82,7 +88,12 @@ function blockdevs(layers: string[], runDir: string): string[] {
       // A guest that runs does not outlive a power cut anyway; what is to outlive it is synced when it is captured. So a
       // guest's own syncs need not wait for the disk, and neither does the pause of a capture.
       cache: { 'no-flush': true },
-      file: { driver: 'file', filename: fromRun(path), 'node-name': `file${i}`, 'read-only': !top },
+      file: {
+        driver: 'file',
+        filename: fromRun(path),
+        'node-name': `file${i}`,
+        ...(top ? writable : { 'read-only': true }),
+      },
       backing: i === 0 ? null : `layer${i - 1}`,
     }
     return ['-blockdev', JSON.stringify(node)]

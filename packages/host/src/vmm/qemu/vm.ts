@@ -10,7 +10,7 @@ import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord } from '../types.js'
 import { readyCopy, type MemoryReader } from './copy.js'
-import { sockets } from './machine.js'
+import { sockets, writable } from './machine.js'
 import type { Qmp } from './qmp.js'
 
 /** The device state is tens of kilobytes; a file larger than this is not one. */
@@ -85,7 +85,7 @@ export class QemuVm implements Vm {
       'node-name': node,
       discard: 'unmap',
       cache: { 'no-flush': true },
-      file: { driver: 'file', filename },
+      file: { driver: 'file', filename, ...writable },
       backing: null,
     })
     return async () => void (await this.#qmp.run('blockdev-snapshot', { node: current, overlay: node }))
