@@ -5,6 +5,7 @@ import { WrennConnectionError, WrennError } from 'wrenn'
 import { addCapsuleCommands } from './commands/capsule.js'
 import { addCopyCommand } from './commands/cp.js'
 import { addKeyCommands } from './commands/key.js'
+import { addLifeCommands } from './commands/life.js'
 import { addProcessCommands } from './commands/process.js'
 import { addSnapshotCommands } from './commands/snapshot.js'
 import type { World } from './context.js'
@@ -53,7 +54,8 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
       const { up } = await import('./up/up.js')
       setExitCode(await up(world.env))
     })
-  addCapsuleCommands(program, world)
+  const capsule = addCapsuleCommands(program, world)
+  for (const parent of [program, capsule]) addLifeCommands(parent, world, setExitCode)
   addProcessCommands(program, world, setExitCode)
   addCopyCommand(program, world)
   addSnapshotCommands(program, world)
