@@ -8,6 +8,8 @@ import { addKeyCommands } from './commands/key.js'
 import { addLifeCommands } from './commands/life.js'
 import { addProcessCommands } from './commands/process.js'
 import { addSnapshotCommands } from './commands/snapshot.js'
+import { addTreeCommand } from './commands/tree.js'
+import { addVersionCommands } from './commands/version.js'
 import type { World } from './context.js'
 
 const USAGE_ERROR = 2
@@ -58,7 +60,9 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
   for (const parent of [program, capsule]) addLifeCommands(parent, world, setExitCode)
   addProcessCommands(program, world, setExitCode)
   addCopyCommand(program, world)
-  addSnapshotCommands(program, world)
+  const snapshot = addSnapshotCommands(program, world)
+  addVersionCommands(snapshot, world, setExitCode)
+  addTreeCommand(snapshot, world)
   addKeyCommands(program, world)
   inherit(program)
   return program
