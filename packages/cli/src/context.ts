@@ -12,6 +12,8 @@ export interface World {
   stderr: NodeJS.WritableStream
   /** Aborts at Ctrl-C. */
   signal: AbortSignal
+  /** Puts a yes-or-no question to the person at the terminal; absent where there is none. */
+  ask?: (question: string) => Promise<boolean>
 }
 
 /** Sets what the CLI ends with. */

@@ -7,6 +7,7 @@ import { addCopyCommand } from './commands/cp.js'
 import { addKeyCommands } from './commands/key.js'
 import { addLifeCommands } from './commands/life.js'
 import { addProcessCommands } from './commands/process.js'
+import { addPruneCommand } from './commands/prune.js'
 import { addSnapshotCommands } from './commands/snapshot.js'
 import { addTreeCommand } from './commands/tree.js'
 import { addVersionCommands } from './commands/version.js'
@@ -63,6 +64,7 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
   const snapshot = addSnapshotCommands(program, world)
   addVersionCommands(snapshot, world, setExitCode)
   addTreeCommand(snapshot, world)
+  addPruneCommand(program, world, setExitCode)
   addKeyCommands(program, world)
   inherit(program)
   return program
