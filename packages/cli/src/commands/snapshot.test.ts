@@ -48,6 +48,16 @@ test('a template is shown with what is its own and what it shares, one version o
   })
 })
 
+test('the list says which templates are damaged', async () => {
+  const list = [templateBody(), templateBody({ name: 'broken', damage: 'the disk is gone' })]
+  api.script = { 'GET /v1/snapshots': { json: list } }
+  const { code, out } = await api.wrenn(['snapshot', 'list'])
+  expect([code, out.split('\n').filter((line) => line.endsWith('damaged'))]).toEqual([
+    0,
+    [expect.stringMatching(/^broken /)],
+  ])
+})
+
 test('templates and single versions are deleted', async () => {
   api.script = {
     'DELETE /v1/snapshots/trained': { status: 204 },

@@ -33,8 +33,9 @@ export function addSnapshotCommands(program: Command, world: World): Command {
         sizeOf(one),
         bytes(one.size_bytes),
         age(one.created_at),
+        one.damage ? 'damaged' : '',
       ])
-      show(infos, () => table(['NAME', 'TYPE', 'VERSION', 'MACHINE', 'SIZE', 'AGE'], rows))
+      show(infos, () => table(['NAME', 'TYPE', 'VERSION', 'MACHINE', 'SIZE', 'AGE', 'NOTE'], rows))
     })
 
   snapshot
