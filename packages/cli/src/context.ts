@@ -12,7 +12,12 @@ export interface World {
   stderr: NodeJS.WritableStream
   /** Aborts at Ctrl-C. */
   signal: AbortSignal
+  /** Puts a yes-or-no question to the person at the terminal; absent where there is none. */
+  ask?: (question: string) => Promise<boolean>
 }
+
+/** Sets what the CLI ends with. */
+export type SetExitCode = (code: number) => void
 
 interface Options {
   url?: string
@@ -22,13 +27,15 @@ interface Options {
 
 export interface Context extends World {
   client: Wrenn
+  /** Whether results are wanted as JSON. */
+  json: boolean
   /** Shows a result: as JSON where that was asked for, else as `text` says. */
   show(value: unknown, text: () => string): void
 }
 
 /** The context of a command that is being run. */
 export function contextOf(command: Command, world: World): Context {
-  const { url, key, json } = command.optsWithGlobals<Options>()
+  const { url, key, json = false } = command.optsWithGlobals<Options>()
   const { env, stdout } = world
   const baseUrl = (url ?? env['WRENN_BASE_URL'] ?? `http://${env['WRENN_LISTEN'] || '127.0.0.1:8080'}/api`).replace(
     /\/+$/,
@@ -39,7 +46,7 @@ export function contextOf(command: Command, world: World): Context {
     const shown = json ? JSON.stringify(value, null, 2) : text()
     if (shown) stdout.write(`${shown}\n`)
   }
-  return { ...world, client, show }
+  return { ...world, client, json, show }
 }
 
 /** The key that the server on this machine keeps. */

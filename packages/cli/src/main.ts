@@ -1,3 +1,4 @@
+import { ask } from './ask.js'
 import { run } from './program.js'
 
 // A reader that has seen enough, such as `head`, is no failure.
@@ -8,9 +9,12 @@ const argv = process.argv.slice(2)
 const interrupted = new AbortController()
 // The server has its own way of ending.
 if (argv[0] !== 'up') process.once('SIGINT', () => interrupted.abort(new Error('Interrupted.')))
+const { stdin, stdout, stderr, env } = process
+const terminal = { input: stdin, output: stderr, signal: interrupted.signal }
 process.exitCode = await run(argv, {
-  env: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
+  env,
+  stdout,
+  stderr,
   signal: interrupted.signal,
+  ...(stdin.isTTY && stderr.isTTY ? { ask: (question: string) => ask(question, terminal) } : {}),
 })

@@ -5,8 +5,12 @@ import { WrennConnectionError, WrennError } from 'wrenn'
 import { addCapsuleCommands } from './commands/capsule.js'
 import { addCopyCommand } from './commands/cp.js'
 import { addKeyCommands } from './commands/key.js'
+import { addLifeCommands } from './commands/life.js'
 import { addProcessCommands } from './commands/process.js'
+import { addPruneCommand } from './commands/prune.js'
 import { addSnapshotCommands } from './commands/snapshot.js'
+import { addTreeCommand } from './commands/tree.js'
+import { addVersionCommands } from './commands/version.js'
 import type { World } from './context.js'
 
 const USAGE_ERROR = 2
@@ -53,10 +57,14 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
       const { up } = await import('./up/up.js')
       setExitCode(await up(world.env))
     })
-  addCapsuleCommands(program, world)
+  const capsule = addCapsuleCommands(program, world)
+  for (const parent of [program, capsule]) addLifeCommands(parent, world, setExitCode)
   addProcessCommands(program, world, setExitCode)
   addCopyCommand(program, world)
-  addSnapshotCommands(program, world)
+  const snapshot = addSnapshotCommands(program, world)
+  addVersionCommands(snapshot, world, setExitCode)
+  addTreeCommand(snapshot, world)
+  addPruneCommand(program, world, setExitCode)
   addKeyCommands(program, world)
   inherit(program)
   return program

@@ -1,64 +1,11 @@
-import type { CapsuleBody, CapsuleStatus, TemplateBody } from '@wrenn/wire'
+import type { CapsuleBody, CapsuleStatus } from '@wrenn/wire'
+import * as calls from './capsule-calls.js'
 import { Commands } from './commands.js'
 import { Files } from './files.js'
+import { runs, WrennForkError } from './fork-error.js'
 import { Template } from './template.js'
-import { Transport, type ClientOptions, type RequestOptions } from './transport.js'
-
-export interface CreateOptions extends RequestOptions {
-  /** The name of a template. Default `minimal`. */
-  template?: string
-  /** Virtual CPUs; a snapshot keeps its own number. Default 1. */
-  vcpus?: number
-  /** Memory in MiB; a snapshot keeps its own. Default 512. */
-  memoryMb?: number
-  /** Seconds without activity after which the capsule is paused; 0 means never. Default 0. */
-  timeoutSec?: number
-  /** Your labels: at most 20. */
-  metadata?: Record<string, string>
-}
-
-export interface SnapshotOptions extends RequestOptions {
-  /** Default: one is made up. */
-  name?: string
-  /** Whether a template of this name is replaced. Default false. */
-  overwrite?: boolean
-  /** Whether the capsule runs on instead of being destroyed. Default false. */
-  keepSource?: boolean
-}
-
-/** How long a capture may take, in milliseconds. */
-const SNAPSHOT_MS = 300_000
-
-/** Calls that make and find capsules. */
-export class Capsules {
-  constructor(private readonly transport: Transport) {}
-
-  /** Starts a capsule; it runs when this resolves. */
-  async create({ template, vcpus, memoryMb, timeoutSec, metadata, signal }: CreateOptions = {}): Promise<Capsule> {
-    const json = { template, vcpus, memory_mb: memoryMb, timeout_sec: timeoutSec, metadata }
-    const asked = { method: 'POST', path: '/v1/capsules', json, signal, timeoutMs: SNAPSHOT_MS } as const
-    return new Capsule(this.transport, await this.transport.json<CapsuleBody>(asked))
-  }
-
-  /** A capsule that exists, in whatever state. @throws {WrennNotFoundError} */
-  async connect(id: string, { signal }: RequestOptions = {}): Promise<Capsule> {
-    return new Capsule(
-      this.transport,
-      await this.transport.json<CapsuleBody>({ method: 'GET', path: pathOf(id), signal }),
-    )
-  }
-
-  /** The capsules that are alive, newest first. */
-  async list({ signal }: RequestOptions = {}): Promise<Capsule[]> {
-    const bodies = await this.transport.json<CapsuleBody[]>({ method: 'GET', path: '/v1/capsules', signal })
-    return bodies.map((body) => new Capsule(this.transport, body))
-  }
-
-  /** Ends a capsule, in whatever state it is. */
-  async destroy(id: string, { signal }: RequestOptions = {}): Promise<void> {
-    await this.transport.done({ method: 'DELETE', path: pathOf(id), signal })
-  }
-}
+import type { Timings } from './timings.js'
+import { Transport, type Answer, type ClientOptions, type MakeOptions, type RequestOptions } from './transport.js'
 
 /**
  * An isolated virtual machine.
@@ -73,28 +20,33 @@ export class Capsule implements AsyncDisposable {
   readonly files: Files
   readonly #transport: Transport
   #info: CapsuleBody
+  #timings: Timings | undefined
 
-  /** Made by `Capsule.create`, `Capsule.connect` and `Capsule.list`. */
-  constructor(transport: Transport, info: CapsuleBody) {
+  /** Made by `Capsule.create`, `Capsule.connect`, `Capsule.list` and `capsule.fork`. */
+  constructor(transport: Transport, { body, timings }: Answer<CapsuleBody>) {
     this.#transport = transport
-    this.#info = info
-    this.commands = new Commands(transport, info.id)
-    this.files = new Files(transport, info.id)
+    this.#info = body
+    this.#timings = timings
+    this.commands = new Commands(transport, body.id)
+    this.files = new Files(transport, body.id)
   }
 
   /** Starts a capsule; it runs when this resolves. */
-  static create(options: CreateOptions & ClientOptions = {}): Promise<Capsule> {
-    return new Capsules(new Transport(options)).create(options)
+  static async create(options: calls.CreateOptions & ClientOptions = {}): Promise<Capsule> {
+    const transport = new Transport(options)
+    return new Capsule(transport, await calls.create(transport, options))
   }
 
   /** A capsule that exists, in whatever state. @throws {WrennNotFoundError} */
-  static connect(id: string, options: RequestOptions & ClientOptions = {}): Promise<Capsule> {
-    return new Capsules(new Transport(options)).connect(id, options)
+  static async connect(id: string, options: RequestOptions & ClientOptions = {}): Promise<Capsule> {
+    const transport = new Transport(options)
+    return new Capsule(transport, await calls.show(transport, id, options))
   }
 
   /** The capsules that are alive, newest first. */
-  static list(options: RequestOptions & ClientOptions = {}): Promise<Capsule[]> {
-    return new Capsules(new Transport(options)).list(options)
+  static async list(options: RequestOptions & ClientOptions = {}): Promise<Capsule[]> {
+    const transport = new Transport(options)
+    return (await calls.list(transport, options)).map((one) => new Capsule(transport, one))
   }
 
   get id(): string {
@@ -106,19 +58,52 @@ export class Capsule implements AsyncDisposable {
     return this.#info.status
   }
 
-  /** All that the API says of it, as it was when last asked for. */
+  /** All that the API says of it, as it was when last asked for; `reason` says why it is in error or missing. */
   get info(): Readonly<CapsuleBody> {
     return this.#info
   }
 
+  /** How long the parts of its last start, pause or resume took, in milliseconds, where the server told. */
+  get timings(): Timings | undefined {
+    return this.#timings
+  }
+
   /** Asks for its present state. */
-  async refresh({ signal }: RequestOptions = {}): Promise<Readonly<CapsuleBody>> {
-    return (this.#info = await this.#transport.json<CapsuleBody>({ method: 'GET', path: pathOf(this.id), signal }))
+  async refresh(options: RequestOptions = {}): Promise<Readonly<CapsuleBody>> {
+    return (this.#info = (await calls.show(this.#transport, this.id, options)).body)
   }
 
   /** Resets the idle timer. */
-  async ping({ signal }: RequestOptions = {}): Promise<void> {
-    await this.#transport.done({ method: 'POST', path: `${pathOf(this.id)}/ping`, repeatable: true, signal })
+  async ping(options: RequestOptions = {}): Promise<void> {
+    await calls.ping(this.#transport, this.id, options)
+  }
+
+  /**
+   * Keeps it on disk: it uses no processor and no memory until it is resumed. It is paused when this resolves.
+   * @throws {WrennConflictError} when it does not run
+   */
+  async pause(options: RequestOptions = {}): Promise<void> {
+    this.#take(await calls.pause(this.#transport, this.id, options))
+  }
+
+  /** Lets it go on where it was paused; it runs when this resolves. @throws {WrennConflictError} when it is not paused */
+  async resume(options: RequestOptions = {}): Promise<void> {
+    this.#take(await calls.resume(this.#transport, this.id, options))
+  }
+
+  /**
+   * Starts capsules from where this one is, which runs on: one capture, `count` starts (1 to 100). All of them run when
+   * this resolves.
+   *
+   * ```ts
+   * const [left, right] = await capsule.fork(2)
+   * ```
+   *
+   * @throws {WrennForkError} when some did not start: its `capsules` are those that run, its `failed` those that do not.
+   * When nothing was captured, another WrennError, and there is no new capsule
+   */
+  async fork(count = 1, options: MakeOptions = {}): Promise<Capsule[]> {
+    return forked(this.#transport, await calls.fork(this.#transport, this.id, { ...options, count }))
   }
 
   /**
@@ -126,21 +111,15 @@ export class Capsule implements AsyncDisposable {
    * fails, it runs on.
    * @throws {WrennConflictError} when the name is taken and `overwrite` is not set
    */
-  async createSnapshot({ name, overwrite, keepSource, signal }: SnapshotOptions = {}): Promise<Template> {
-    const body = await this.#transport.json<TemplateBody>({
-      method: 'POST',
-      path: '/v1/snapshots',
-      query: { overwrite: overwrite ? 'true' : undefined },
-      json: { sandbox_id: this.id, name, keep_source: keepSource },
-      timeoutMs: SNAPSHOT_MS,
-      signal,
-    })
-    return new Template(this.#transport, body)
+  async createSnapshot(options: calls.SnapshotOptions = {}): Promise<Template> {
+    const captured = await calls.capture(this.#transport, this.id, options)
+    if (!options.keepSource) this.#info = { ...this.#info, status: 'stopped' }
+    return new Template(this.#transport, captured)
   }
 
   /** Ends it, in whatever state it is. */
-  async destroy({ signal }: RequestOptions = {}): Promise<void> {
-    await new Capsules(this.#transport).destroy(this.id, { signal })
+  async destroy(options: RequestOptions = {}): Promise<void> {
+    await calls.destroy(this.#transport, this.id, options)
     this.#info = { ...this.#info, status: 'stopped' }
   }
 
@@ -148,8 +127,16 @@ export class Capsule implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.destroy()
   }
+
+  #take({ body, timings }: Answer<CapsuleBody>): void {
+    this.#info = body
+    this.#timings = timings
+  }
 }
 
-function pathOf(id: string): string {
-  return `/v1/capsules/${encodeURIComponent(id)}`
+/** The capsules of a fork, when all of them run. @throws {WrennForkError} */
+export function forked(transport: Transport, { body, timings }: Answer<CapsuleBody[]>): Capsule[] {
+  const all = body.map((one) => new Capsule(transport, { body: one, timings }))
+  if (!all.every(runs)) throw new WrennForkError(all)
+  return all
 }

@@ -1,7 +1,7 @@
 import type { ExecEvent, ExecResultBody, ExecStartedBody, KillSignal, ProcessBody } from '@wrenn/wire'
 import { errorOf } from './errors.js'
 import { readLines } from './lines.js'
-import type { RequestOptions, Transport } from './transport.js'
+import type { MakeOptions, RequestOptions, Transport } from './transport.js'
 
 /** A command line for `/bin/sh -c`, or a program with its arguments and no shell in between. */
 export type Command = string | { cmd: string; args?: string[] }
@@ -15,6 +15,11 @@ export interface CommandOptions extends RequestOptions {
 export interface RunOptions extends CommandOptions {
   /** How long it may take, in seconds; then it is killed, with all that it started. Default 30. */
   timeoutSec?: number
+}
+
+export interface StartOptions extends CommandOptions, MakeOptions {
+  /** A name for it. Default: one is made up. */
+  tag?: string
 }
 
 export interface CommandResult {
@@ -58,13 +63,14 @@ export class Commands {
    */
   async run(
     command: Command,
-    { timeoutSec = DEFAULT_TIMEOUT_SEC, cwd, envs, signal }: RunOptions = {},
+    { timeoutSec = DEFAULT_TIMEOUT_SEC, cwd, envs, idempotencyKey, signal }: RunOptions & MakeOptions = {},
   ): Promise<CommandResult> {
     const result = await this.#transport.json<ExecResultBody>({
       method: 'POST',
       path: `${this.#path}/exec`,
       json: { ...words(command), timeout_sec: timeoutSec, cwd, envs },
       timeoutMs: timeoutSec * 1000 + GRACE_MS,
+      idempotencyKey,
       signal,
     })
     const text =
@@ -102,12 +108,13 @@ export class Commands {
   /** Starts a program that goes on by itself. */
   async start(
     command: Command,
-    { tag, cwd, envs, signal }: CommandOptions & { tag?: string } = {},
+    { tag, cwd, envs, idempotencyKey, signal }: StartOptions = {},
   ): Promise<BackgroundProcess> {
     const started = await this.#transport.json<ExecStartedBody>({
       method: 'POST',
       path: `${this.#path}/exec`,
       json: { ...words(command), background: true, tag, cwd, envs },
+      idempotencyKey,
       signal,
     })
     return { pid: started.pid, tag: started.tag, kill: (how) => this.kill(started.tag, how) }

@@ -2,8 +2,8 @@ import type { ErrorCode } from '@wrenn/wire'
 
 /** What the server said of a failure. */
 export interface ErrorFacts {
-  /** A code of the API's error table, or one of the SDK's own: `connection`, `timeout`. */
-  code: ErrorCode | 'connection' | 'timeout' | (string & {})
+  /** A code of the API's error table, or one of the SDK's own: `connection`, `timeout`, `fork_failed`. */
+  code: ErrorCode | 'connection' | 'timeout' | 'fork_failed' | (string & {})
   /** The HTTP status; 0 where there was no answer. */
   status: number
   /** Names the request in the server's log. */
@@ -105,11 +105,19 @@ export async function errorOfResponse(response: Response): Promise<WrennError> {
       requestId: error.request_id ?? requestId,
     })
   } catch {
-    const beginning = text.slice(0, 200).trim()
-    return errorOf(`The server answered ${status}${beginning ? `: ${beginning}` : ''}`, {
-      code: `http_${status}`,
-      status,
-      requestId,
-    })
+    return strangeAnswer(text, { status, requestId })
   }
+}
+
+/** The error of an answer that is not the API's: another server's page, say. */
+export function strangeAnswer(
+  text: string,
+  { status, requestId }: Pick<ErrorFacts, 'status' | 'requestId'>,
+): WrennError {
+  const beginning = text.slice(0, 200).trim()
+  return errorOf(`The server answered ${status}${beginning ? `: ${beginning}` : ''}`, {
+    code: `http_${status}`,
+    status,
+    requestId,
+  })
 }

@@ -1,7 +1,7 @@
 import type { FileEntry } from '@wrenn/wire'
 import { WrennNotFoundError } from './errors.js'
 import { multipartStream } from './multipart.js'
-import type { RequestOptions, Transport } from './transport.js'
+import type { MakeOptions, RequestOptions, Transport } from './transport.js'
 
 /** Files in a capsule. `~` and relative paths mean below /root. */
 export class Files {
@@ -76,12 +76,13 @@ export class Files {
   }
 
   /** Makes a directory and its parents. @throws {WrennConflictError} when it exists */
-  async makeDir(path: string, { signal }: RequestOptions = {}): Promise<FileEntry> {
+  async makeDir(path: string, { idempotencyKey, signal }: MakeOptions = {}): Promise<FileEntry> {
     return (
       await this.#transport.json<{ entry: FileEntry }>({
         method: 'POST',
         path: `${this.#path}/mkdir`,
         json: { path },
+        idempotencyKey,
         signal,
       })
     ).entry

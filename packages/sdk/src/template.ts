@@ -1,12 +1,16 @@
-import type { TemplateBody } from '@wrenn/wire'
-import { Transport, type ClientOptions, type RequestOptions } from './transport.js'
+import type { TemplateBody, VerificationBody, VersionBody } from '@wrenn/wire'
+import type { Timings } from './timings.js'
+import { Transport, type Answer, type ClientOptions, type RequestOptions } from './transport.js'
 
 export interface ListTemplates extends RequestOptions {
   /** Only those of the platform (`base`), or only snapshots. Default: all. */
   type?: TemplateBody['type']
 }
 
-/** Calls that find and delete templates. */
+/** How long reading a template in full may take, in milliseconds. */
+const VERIFY_MS = 600_000
+
+/** Calls that find, check and delete templates, and move their names between versions. */
 export class Templates {
   constructor(private readonly transport: Transport) {}
 
@@ -18,18 +22,44 @@ export class Templates {
       query: { type },
       signal,
     })
-    return bodies.map((body) => new Template(this.transport, body))
+    return bodies.map((body) => new Template(this.transport, { body, timings: undefined }))
   }
 
   /** @throws {WrennNotFoundError} */
   async get(name: string, { signal }: RequestOptions = {}): Promise<Template> {
-    return new Template(
-      this.transport,
-      await this.transport.json<TemplateBody>({ method: 'GET', path: pathOf(name), signal }),
-    )
+    return new Template(this.transport, await this.transport.answer({ method: 'GET', path: pathOf(name), signal }))
   }
 
-  /** Deletes a template; capsules that came from it are not touched. @throws {WrennNotFoundError} {WrennForbiddenError} */
+  /** The versions of a template that are kept, newest first. @throws {WrennNotFoundError} */
+  versions(name: string, { signal }: RequestOptions = {}): Promise<VersionBody[]> {
+    return this.transport.json({ method: 'GET', path: pathOf(name, 'versions'), signal })
+  }
+
+  /**
+   * Makes the name mean another version; default: the one before.
+   * @throws {WrennNotFoundError} when it is not kept; {WrennForbiddenError} for a platform template
+   */
+  async rollback(name: string, version?: number, { signal }: RequestOptions = {}): Promise<Template> {
+    const asked = { method: 'POST', path: pathOf(name, 'rollback'), json: { version }, signal } as const
+    // To a given version it is the same each time; to the one before it is not.
+    return new Template(this.transport, await this.transport.answer({ ...asked, repeatable: version !== undefined }))
+  }
+
+  /** Reads every part and compares it with the digest taken when it was made. Default: the present version. */
+  verify(name: string, version?: number, { signal }: RequestOptions = {}): Promise<VerificationBody> {
+    const asked = { method: 'POST', path: pathOf(name, 'verify'), json: { version }, timeoutMs: VERIFY_MS } as const
+    return this.transport.json({ ...asked, repeatable: true, signal })
+  }
+
+  /** Deletes an old version; capsules that came from it are not touched. @throws {WrennConflictError} for the present one */
+  async deleteVersion(name: string, version: number, { signal }: RequestOptions = {}): Promise<void> {
+    await this.transport.done({ method: 'DELETE', path: pathOf(name, `versions/${version}`), signal })
+  }
+
+  /**
+   * Deletes a template with all its versions; capsules that came from it are not touched.
+   * @throws {WrennNotFoundError} {WrennForbiddenError}
+   */
   async delete(name: string, { signal }: RequestOptions = {}): Promise<void> {
     await this.transport.done({ method: 'DELETE', path: pathOf(name), signal })
   }
@@ -40,11 +70,14 @@ export class Template {
   readonly #transport: Transport
   /** All that the API says of it. */
   readonly info: Readonly<TemplateBody>
+  /** How long the parts of its capture took, in milliseconds, where it was just made and the server told. */
+  readonly timings: Timings | undefined
 
   /** Made by `Template.list`, `Template.get` and `capsule.createSnapshot`. */
-  constructor(transport: Transport, info: TemplateBody) {
+  constructor(transport: Transport, { body, timings }: Answer<TemplateBody>) {
     this.#transport = transport
-    this.info = info
+    this.info = body
+    this.timings = timings
   }
 
   /** Your templates and the platform's, newest first. */
@@ -57,7 +90,7 @@ export class Template {
     return new Templates(new Transport(options)).get(name, options)
   }
 
-  /** Deletes a template by name; capsules that came from it are not touched. */
+  /** Deletes a template by name, with all its versions; capsules that came from it are not touched. */
   static delete(name: string, options: RequestOptions & ClientOptions = {}): Promise<void> {
     return new Templates(new Transport(options)).delete(name, options)
   }
@@ -71,12 +104,40 @@ export class Template {
     return this.info.size_bytes
   }
 
-  /** Deletes it; capsules that came from it are not touched. */
+  /** Counts the snapshots taken under its name. `Capsule.create({ template: 'name@3' })` starts a given one. */
+  get version(): number {
+    return this.info.version
+  }
+
+  /** The versions that are kept, newest first. */
+  versions(options: RequestOptions = {}): Promise<VersionBody[]> {
+    return new Templates(this.#transport).versions(this.name, options)
+  }
+
+  /** Makes its name mean another version; default: the one before. Resolves with what the name means then. */
+  rollback(version?: number, options: RequestOptions = {}): Promise<Template> {
+    return new Templates(this.#transport).rollback(this.name, version, options)
+  }
+
+  /**
+   * Reads every part and compares it with the digest taken when it was made. Default: the version that its name means
+   * now. Damage is no error: `ok` in the answer says it, and each part its own.
+   */
+  verify(version?: number, options: RequestOptions = {}): Promise<VerificationBody> {
+    return new Templates(this.#transport).verify(this.name, version, options)
+  }
+
+  /** Deletes an old version; capsules that came from it are not touched. @throws {WrennConflictError} for the present one */
+  deleteVersion(version: number, options: RequestOptions = {}): Promise<void> {
+    return new Templates(this.#transport).deleteVersion(this.name, version, options)
+  }
+
+  /** Deletes it with all its versions; capsules that came from it are not touched. */
   delete(options: RequestOptions = {}): Promise<void> {
     return new Templates(this.#transport).delete(this.name, options)
   }
 }
 
-function pathOf(name: string): string {
-  return `/v1/snapshots/${encodeURIComponent(name)}`
+function pathOf(name: string, call?: string): string {
+  return `/v1/snapshots/${encodeURIComponent(name)}${call ? `/${call}` : ''}`
 }

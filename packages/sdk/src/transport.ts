@@ -1,5 +1,14 @@
 /** HTTP: one request, its deadline, its retries. */
-import { errorOfResponse, WrennConnectionError, WrennError, WrennTimeoutError, WrennValidationError } from './errors.js'
+import {
+  errorOfResponse,
+  strangeAnswer,
+  WrennConnectionError,
+  WrennError,
+  WrennTimeoutError,
+  WrennValidationError,
+} from './errors.js'
+import { withRetries } from './retry.js'
+import { parseServerTiming, type Timings } from './timings.js'
 
 export interface ClientOptions {
   /** Default: the environment's WRENN_API_KEY. */
@@ -16,25 +25,40 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined
 }
 
-export interface Ask extends RequestOptions {
+/** Options of the calls that make something. */
+export interface MakeOptions extends RequestOptions {
+  /**
+   * Names this wish: a repetition with the same key and the same values within a day, from another process too, makes
+   * nothing new but gives the first answer again; with other values it is a WrennConflictError. Such a call is tried
+   * again after a lost connection. Create, fork and createSnapshot make up a key of their own for each call, so that they
+   * are tried again safely in any case; name one to be safe across restarts of your program.
+   */
+  idempotencyKey?: string | undefined
+}
+
+export interface Ask extends MakeOptions {
   method: 'GET' | 'POST' | 'DELETE'
   path: string
   query?: Record<string, string | undefined>
   json?: unknown
   body?: NonNullable<RequestInit['body']>
   headers?: Record<string, string>
-  /** Whether asking twice is as good as once. GET and DELETE are; a POST says so itself. */
+  /** Whether asking twice is as good as once. GET, DELETE and what has an idempotency key are; a POST says so itself. */
   repeatable?: boolean
   /** 0: no limit. */
   timeoutMs?: number
 }
 
+/** What a good answer says, and how long it took the server where it told. */
+export interface Answer<T> {
+  body: T
+  timings: Timings | undefined
+}
+
 const DEFAULT_BASE = 'http://127.0.0.1:8080/api'
 const DEFAULT_TIMEOUT_MS = 60_000
-const RETRIES = 2
-const FIRST_DELAY_MS = 200
-/** Answers after which the same request may succeed. */
-const retryable = new Set([429, 503])
+/** fetch refuses other headers with an error that reads like a lost connection. */
+const HEADER_VALUE = /^[\x21-\x7e]+$/
 
 export class Transport {
   readonly baseUrl: string
@@ -51,7 +75,18 @@ export class Transport {
 
   /** The JSON of a good answer. */
   async json<T>(ask: Ask): Promise<T> {
-    return (await (await this.send(ask)).json()) as T
+    return (await this.answer<T>(ask)).body
+  }
+
+  /** The JSON of a good answer, with its timings. */
+  answer<T>(ask: Ask): Promise<Answer<T>> {
+    return this.#tried(ask, async () => {
+      const response = await this.#once(ask)
+      return {
+        body: await this.#read<T>(response, ask),
+        timings: parseServerTiming(response.headers.get('server-timing')),
+      }
+    })
   }
 
   /** A request whose answer has no content. */
@@ -65,15 +100,29 @@ export class Transport {
    * @throws {WrennError} of the class that the answer's code has; `WrennConnectionError` and `WrennTimeoutError` without an
    * answer; the signal's reason when it aborts
    */
-  async send(ask: Ask): Promise<Response> {
-    const mayRepeat = ask.repeatable ?? ask.method !== 'POST'
-    for (let tries = 0; ; tries++) {
-      try {
-        return await this.#once(ask)
-      } catch (error) {
-        if (!mayRepeat || tries === RETRIES || !isPassing(error)) throw error
-        await delay(FIRST_DELAY_MS * 2 ** tries * (0.5 + Math.random()), ask.signal)
-      }
+  send(ask: Ask): Promise<Response> {
+    return this.#tried(ask, () => this.#once(ask))
+  }
+
+  #tried<T>(ask: Ask, once: () => Promise<T>): Promise<T> {
+    const mayRepeat = ask.repeatable ?? (ask.method !== 'POST' || ask.idempotencyKey !== undefined)
+    return mayRepeat ? withRetries(once, ask.signal) : once()
+  }
+
+  /** Reads an answer to its end; one that breaks off is a lost connection like any other. */
+  async #read<T>(response: Response, { signal }: Ask): Promise<T> {
+    const text = await response.text().catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw new WrennConnectionError(`The answer of ${this.baseUrl} broke off.`, {
+        code: 'connection',
+        status: 0,
+        cause: error,
+      })
+    })
+    try {
+      return JSON.parse(text) as T
+    } catch {
+      throw strangeAnswer(text, { status: response.status, requestId: undefined })
     }
   }
 
@@ -84,16 +133,13 @@ export class Transport {
     json,
     body,
     headers,
+    idempotencyKey,
     signal,
     timeoutMs = this.#timeoutMs,
   }: Ask): Promise<Response> {
-    if (!this.#apiKey && path !== '/health') {
-      throw new WrennValidationError('There is no API key.', {
-        code: 'invalid_request',
-        status: 0,
-        hint: 'Set WRENN_API_KEY, or pass apiKey.',
-      })
-    }
+    if (!this.#apiKey && path !== '/health') throw invalid('There is no API key.', 'Set WRENN_API_KEY, or pass apiKey.')
+    if (idempotencyKey !== undefined && !HEADER_VALUE.test(idempotencyKey))
+      throw invalid('The idempotency key cannot be sent.', 'It must be printable ASCII without blanks.')
     const deadline = new AbortController()
     const timer = timeoutMs > 0 ? setTimeout(() => deadline.abort(), timeoutMs) : undefined
     const url = this.baseUrl + path + queryText(query)
@@ -103,6 +149,7 @@ export class Transport {
         headers: {
           ...(this.#apiKey ? { 'x-api-key': this.#apiKey } : {}),
           ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
           ...headers,
         },
         body: json === undefined ? (body ?? null) : JSON.stringify(json),
@@ -131,28 +178,14 @@ export class Transport {
   }
 }
 
-/** Whether a failure may be gone the next time. */
-function isPassing(error: unknown): boolean {
-  return error instanceof WrennConnectionError || (error instanceof WrennError && retryable.has(error.status))
+/** What is wrong before anything is sent. */
+function invalid(message: string, hint: string): WrennValidationError {
+  return new WrennValidationError(message, { code: 'invalid_request', status: 0, hint })
 }
 
 function queryText(query: Ask['query'] = {}): string {
   const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined)
   return given.length > 0 ? `?${new URLSearchParams(given).toString()}` : ''
-}
-
-function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms)
-    signal?.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        reject(signal.reason as Error)
-      },
-      { once: true },
-    )
-  })
 }
 
 /** There are no environment variables in a browser. */

@@ -1,15 +1,16 @@
 import type { CreatedKeyBody, KeyBody } from '@wrenn/wire'
-import { Capsules } from './capsule.js'
+import { Capsules } from './capsules.js'
 import { Templates } from './template.js'
-import { Transport, type ClientOptions, type RequestOptions } from './transport.js'
+import { Transport, type ClientOptions, type MakeOptions, type RequestOptions } from './transport.js'
 
 /** API keys of your team. */
 export class Keys {
   constructor(private readonly transport: Transport) {}
 
   /** Makes a key; `key` in the answer is shown this once. */
-  create(name?: string, { signal }: RequestOptions = {}): Promise<CreatedKeyBody> {
-    return this.transport.json<CreatedKeyBody>({ method: 'POST', path: '/v1/api-keys', json: { name }, signal })
+  create(name?: string, { idempotencyKey, signal }: MakeOptions = {}): Promise<CreatedKeyBody> {
+    const asked = { method: 'POST', path: '/v1/api-keys', json: { name }, idempotencyKey, signal } as const
+    return this.transport.json<CreatedKeyBody>(asked)
   }
 
   list({ signal }: RequestOptions = {}): Promise<KeyBody[]> {

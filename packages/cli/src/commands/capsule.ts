@@ -1,22 +1,24 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
+import { duration, idempotencyKey, label, whole } from '../arguments.js'
 import { contextOf, type World } from '../context.js'
 import { age, fields, table } from '../format.js'
 
-export function addCapsuleCommands(program: Command, world: World): void {
-  const capsule = program.command('capsule').description('Start, show and destroy capsules')
+export function addCapsuleCommands(program: Command, world: World): Command {
+  const capsule = program.command('capsule').description('Start, show, pause, fork and destroy capsules')
 
   capsule
     .command('create')
     .description('start a capsule; it runs when this ends')
-    .option('-t, --template <name>', 'what it starts from', 'minimal')
+    .option('-t, --template <name>', 'what it starts from: a template, or one version of it as name@3', 'minimal')
     .option('--vcpus <n>', 'virtual CPUs', whole)
     .option('--memory <MiB>', 'memory', whole)
-    .option('--timeout <s>', 'pause it after so many seconds without activity', whole)
+    .option('--timeout <time>', 'pause it after so long without activity: 30s, 5m, 2h, or seconds', duration)
     .option('-l, --label <key=value>', 'a label; may be repeated', label, {})
+    .addOption(idempotencyKey())
     .action(async (options: CreateOptions, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
-      const { template, vcpus, memory, timeout, label: metadata } = options
-      const wanted = { template, vcpus, memoryMb: memory, timeoutSec: timeout, metadata }
+      const { template, vcpus, memory, timeout, label: metadata, idempotencyKey } = options
+      const wanted = { template, vcpus, memoryMb: memory, timeoutSec: timeout, metadata, idempotencyKey }
       const given = Object.fromEntries(
         Object.entries(wanted).filter(([, value]) => value !== undefined && !isEmpty(value)),
       )
@@ -59,6 +61,7 @@ export function addCapsuleCommands(program: Command, world: World): void {
       const { client, signal } = contextOf(command, world)
       for (const id of ids) await client.capsules.destroy(id, { signal })
     })
+  return capsule
 }
 
 interface CreateOptions {
@@ -67,21 +70,9 @@ interface CreateOptions {
   memory?: number
   timeout?: number
   label: Record<string, string>
+  idempotencyKey?: string
 }
 
 function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value ?? {}).length === 0
-}
-
-/** A whole number, or a word about what is wrong. */
-export function whole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
-  return Number(text)
-}
-
-/** `key=value`, added to those before. */
-export function label(text: string, before: Record<string, string>): Record<string, string> {
-  const cut = text.indexOf('=')
-  if (cut < 1) throw new InvalidArgumentError('It must have the form key=value.')
-  return { ...before, [text.slice(0, cut)]: text.slice(cut + 1) }
 }

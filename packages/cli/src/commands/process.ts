@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { type Command, Option } from 'commander'
 import type { Capsule } from 'wrenn'
+import { duration, label } from '../arguments.js'
 import { contextOf, type World } from '../context.js'
 import { table } from '../format.js'
-import { label, whole } from './capsule.js'
 
 /** What a shell answers when a signal ended a program and it is not known which. */
 const ENDED_BY_SIGNAL = 255
@@ -24,7 +24,7 @@ export function addProcessCommands(program: Command, world: World, setExitCode: 
     )
     .option('--cwd <dir>', 'directory to run in')
     .option('-e, --env <name=value>', 'an environment variable; may be repeated', label, {})
-    .option('--timeout <s>', 'kill it after so many seconds', whole, 3600)
+    .option('--timeout <time>', 'kill it after so long: 30s, 5m, 2h, or seconds', duration, 3600)
     .option('-d, --background', 'leave it running and print its pid and tag')
     .option('--tag <tag>', 'a name for it in the background')
     .passThroughOptions()
