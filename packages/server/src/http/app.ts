@@ -9,6 +9,7 @@ import {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type RouteOptions,
 } from 'fastify'
 import type { Logger } from 'pino'
 import type { Caller } from '../services/context.js'
@@ -34,9 +35,11 @@ export interface MakeApp {
   services: Services
   version: string
   logger: Logger
+  /** Told of everything that is served. */
+  onRoute?: (route: RouteOptions) => void
 }
 
-export async function makeApp({ services, version, logger }: MakeApp): Promise<FastifyInstance> {
+export async function makeApp({ services, version, logger, onRoute }: MakeApp): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     // The two types differ in what nothing here uses.
     loggerInstance: logger as unknown as FastifyBaseLogger,
@@ -51,6 +54,7 @@ export async function makeApp({ services, version, logger }: MakeApp): Promise<F
     frameworkErrors: sendError,
     clientErrorHandler: answerParserError,
   })
+  if (onRoute) app.addHook('onRoute', onRoute)
   // Bodies are read as they are and parsed by the handlers, whatever the content type says.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))

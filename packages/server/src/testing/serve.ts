@@ -18,6 +18,8 @@ export interface Serving {
   server: Server
   /** Everything that was logged, a line each. */
   log: string[]
+  /** The files of the store. */
+  files(): string[]
   /** Ends the server and starts another on the same store and host. */
   restart(): Promise<void>
   /** Stops and removes everything. */
@@ -43,6 +45,7 @@ export async function serve(host = new MemoryHost()): Promise<Serving> {
     host,
     clock,
     log,
+    files: () => ['wrenn.db', 'wrenn.db-wal'].map((name) => join(dir, name)),
     restart: async () => {
       await serving.server.close()
       await serving.store.close()

@@ -34,7 +34,7 @@ export class TestClock implements Clock {
 
   /** How many seconds from now each timer goes off, the next one first. */
   waiting(): number[] {
-    const times = [...this.#timers].map(({ due }) => Math.round((due - this.now()) / 1000))
+    const times = [...this.#timers].map(({ due }) => Math.max(0, Math.round((due - this.now()) / 1000)))
     return times.sort((a, b) => a - b)
   }
 }
