@@ -1,5 +1,5 @@
 /** An HTTP client for tests that checks every answer against the published schemas. */
-import { errorSchema, routes, type Method, type ReplyBody, type Route, type RouteName } from '@wrenn/wire'
+import { errorSchema, openApi, routes, type Method, type ReplyBody, type Route, type RouteName } from '@wrenn/wire'
 import { expect } from 'vitest'
 import { z } from 'zod'
 
@@ -60,7 +60,15 @@ export class Api {
   }
 }
 
+const documented = openApi('0').paths as Record<string, Record<string, { responses: object }>>
+
+/** The statuses that a route may answer, as the OpenAPI document tells it. */
+export function documentedStatuses({ method, path }: Pick<Route, 'method' | 'path'>): number[] {
+  return Object.keys(documented[path]![method.toLowerCase()]!.responses).map(Number)
+}
+
 function checkShape(route: Route, { status, headers, body, bytes }: Answer): void {
+  expect(documentedStatuses(route), `${route.method} ${route.path}`).toContain(status)
   if (status >= 400) return
   const reply: ReplyBody | undefined = route.replies[status]
   expect(reply, `${route.method} ${route.path} may answer ${status}`).toBeDefined()

@@ -6,8 +6,10 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Fleet } from './fleet/fleet.js'
 import { makeApp } from './http/app.js'
+import { systemClock, type Clock } from './services/clock.js'
 import { recover } from './services/recovery.js'
-import { makeServices, type Services } from './services/services.js'
+import { registerImages } from './services/images.js'
+import { beginServices, makeServices, settleServices, stopServices, type Services } from './services/services.js'
 import type { Store } from './store/store.js'
 
 /** How long requests may take to end when the server closes; then their connections are cut. */
@@ -21,18 +23,26 @@ export interface CreateServer {
   /** The product's version. */
   version: string
   logger: Logger
+  /** What time it is; in tests. */
+  clock?: Clock
 }
 
 /**
  * Makes a server on a store and a host: recovers what an earlier one left, and takes in the host's images. It serves
  * once `listen` was called.
  */
-export async function createServer({ store, host, version, logger }: CreateServer): Promise<Server> {
-  const context = { store, fleet: new Fleet([host]), log: logger }
+export async function createServer({
+  store,
+  host,
+  version,
+  logger,
+  clock = systemClock,
+}: CreateServer): Promise<Server> {
+  const context = { store, fleet: new Fleet([host]), log: logger, clock }
   const services = makeServices(context)
   await recover(context)
-  await services.templates.registerImages(await host.images())
-  services.retired.sweep()
+  await registerImages(store, await host.images())
+  await beginServices(services, context)
   return new Server(await makeApp({ services, version, logger }), services)
 }
 
@@ -52,14 +62,12 @@ export class Server {
 
   /** Stops serving within a second or two; capsules are not touched. The store and the host stay open. */
   async close(): Promise<void> {
+    stopServices(this.services)
     const closed = this.app.close()
     await Promise.race([closed, unlessLater(POLITE_MS)])
     this.app.server.closeAllConnections()
     await closed
-    await Promise.race([
-      Promise.all([this.services.background.allSettled(), this.services.retired.idle()]),
-      unlessLater(PATIENT_MS),
-    ])
+    await Promise.race([settleServices(this.services), unlessLater(PATIENT_MS)])
   }
 }
 

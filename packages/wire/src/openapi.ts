@@ -19,6 +19,15 @@ function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   return rest
 }
 
+const idempotencyKey: Json = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  description:
+    'Of your choice, a new one for each request. Repeated unchanged within a day, the request gives the first answer again; another request under the same key is a conflict.',
+  required: false,
+  schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
+}
+
 function parameters(route: Route): Json[] {
   const of = (place: 'path' | 'query', schema: z.ZodObject | undefined) =>
     Object.entries(schema?.shape ?? {}).map(([name, field]) => {
@@ -26,7 +35,7 @@ function parameters(route: Route): Json[] {
       const required = place === 'path'
       return { name, in: place, required, ...(description ? { description } : {}), schema: fieldSchema }
     })
-  return [...of('path', route.params), ...of('query', route.query)]
+  return [...of('path', route.params), ...of('query', route.query), ...(route.idempotencyKey ? [idempotencyKey] : [])]
 }
 
 function requestBody(body: RequestBody): Json {
@@ -62,6 +71,7 @@ function errorReplies(route: Route): Json {
     ...everywhere,
     ...(route.auth ? (['unauthorized'] as const) : []),
     ...(route.body?.kind === 'json' ? (['too_large'] as const) : []),
+    ...(route.idempotencyKey ? (['conflict'] as const) : []),
     ...route.errors,
   ])
   const byStatus = new Map<number, ErrorCode[]>()

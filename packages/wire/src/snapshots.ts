@@ -15,7 +15,7 @@ export const createSnapshotSchema = z.object({
     `How many versions of this template are kept, the present one included. Holds until another is given; ${KEPT_VERSIONS} at first.`,
   ),
   expires_in: optional(z.int().min(1).max(315_360_000)).describe(
-    'Seconds after which a version that nothing was started from is deleted, the present one too. Holds until another is given; never at first.',
+    'Seconds after which a version that nothing was started from is deleted; the present one too, as the last of all, and then the template is gone. Holds until another is given; never at first.',
   ),
 })
 export type CreateSnapshot = z.output<typeof createSnapshotSchema>

@@ -9,14 +9,17 @@ import {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type RouteOptions,
 } from 'fastify'
 import type { Logger } from 'pino'
 import type { Caller } from '../services/context.js'
 import type { Services } from '../services/services.js'
-import { makeCall, type Answer, type Handler } from './call.js'
+import { runCall, type Answer, type Handler } from './call.js'
 import { serveDocs } from './docs.js'
 import { answerParserError, newRequestId, sendError } from './errors.js'
 import { makeHandlers } from './handlers.js'
+import { answerOnce, idempotencyKeyOf } from './idempotency.js'
+import { serverTiming } from './timing.js'
 import { refuseUnknown } from './unknown.js'
 
 /** The largest body that is read as a whole, in bytes. */
@@ -32,9 +35,11 @@ export interface MakeApp {
   services: Services
   version: string
   logger: Logger
+  /** Told of everything that is served. */
+  onRoute?: (route: RouteOptions) => void
 }
 
-export async function makeApp({ services, version, logger }: MakeApp): Promise<FastifyInstance> {
+export async function makeApp({ services, version, logger, onRoute }: MakeApp): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     // The two types differ in what nothing here uses.
     loggerInstance: logger as unknown as FastifyBaseLogger,
@@ -49,6 +54,7 @@ export async function makeApp({ services, version, logger }: MakeApp): Promise<F
     frameworkErrors: sendError,
     clientErrorHandler: answerParserError,
   })
+  if (onRoute) app.addHook('onRoute', onRoute)
   // Bodies are read as they are and parsed by the handlers, whatever the content type says.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
@@ -81,7 +87,12 @@ function addRoutes(app: FastifyInstance, services: Services, version: string): v
         url: base + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
         // The key is checked before the body is read.
         onRequest: [...(route.auth ? [authenticate] : []), typeIgnored(route)],
-        handler: async (request, reply) => send(reply, await handler(makeCall(name, request, reply))),
+        handler: async (request, reply) => {
+          const call = { name, handler, request, reply }
+          const idempotencyKey = idempotencyKeyOf(route, request)
+          if (idempotencyKey !== undefined) return answerOnce(services.idempotency, idempotencyKey, call)
+          return send(reply, await runCall({ ...call, isDetached: false }))
+        },
       })
     }
   }
@@ -96,8 +107,9 @@ function typeIgnored({ body }: Route) {
   }
 }
 
-function send(reply: FastifyReply, { status, json, stream, contentType, size }: Answer): FastifyReply {
+function send(reply: FastifyReply, { status, json, stream, contentType, size, timings }: Answer): FastifyReply {
   reply.code(status)
+  if (timings) reply.header('server-timing', serverTiming(timings, reply.elapsedTime))
   if (contentType) reply.type(contentType)
   if (size !== undefined) reply.header('content-length', size)
   if (stream) return reply.send(Readable.from(stream, { objectMode: false }))

@@ -1,5 +1,5 @@
 /** One request, as the handlers see it: parsed at the border, and no sooner than the contract's order of checks says. */
-import { Problem, routes, type Route, type RouteName } from '@wrenn/wire'
+import { Problem, routes, type Route, type RouteName, type Timings } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Caller } from '../services/context.js'
@@ -17,8 +17,10 @@ export interface Call<N extends RouteName = RouteName> {
   query: Part<N, 'query'>
   /** The request's JSON, parsed now. @throws Problem `invalid_request` */
   json(): JsonBody<N>
-  /** Aborts when the client hangs up before it has its answer. */
+  /** Aborts when the client hangs up before it has its answer; unless the answer is kept for when it asks again. */
   signal: AbortSignal
+  /** Registers what is done when the call has ended: its work is done, and its answer sent or given up. */
+  onEnd: (done: () => void) => void
   request: FastifyRequest
 }
 
@@ -29,6 +31,8 @@ export interface Answer {
   stream?: AsyncIterable<Uint8Array | string>
   contentType?: string
   size?: number | undefined
+  /** How long the parts of the work took, for the header Server-Timing. */
+  timings?: Timings
 }
 
 export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer>
@@ -36,17 +40,55 @@ export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer>
 /** What each route does. */
 export type Handlers = { [N in RouteName]: Handler<N> }
 
-/** Parses what of a request may be parsed before its handler runs. */
-export function makeCall(name: RouteName, request: FastifyRequest, reply: FastifyReply): Call {
+export interface RunCall {
+  name: RouteName
+  handler: Handler<RouteName>
+  request: FastifyRequest
+  reply: FastifyReply
+  /** Whether it goes on when its client hangs up. */
+  isDetached: boolean
+}
+
+/** Parses what of a request may be parsed before its handler runs, and runs that. */
+export async function runCall({ name, handler, request, reply, isDetached }: RunCall): Promise<Answer> {
   const route: Route = routes[name]
   const { caller } = request as FastifyRequest & { caller?: Caller }
-  return {
-    caller: caller as Caller,
-    params: (route.params ? check(route.params, request.params) : {}) as Call['params'],
-    query: (route.query ? check(route.query, firstOfEach(request.query)) : {}) as Call['query'],
-    json: () => parseJson(route, request.body) as never,
-    signal: hangUp(reply),
-    request,
+  const ending = new Ending(reply)
+  try {
+    return await handler({
+      caller: caller as Caller,
+      params: (route.params ? check(route.params, request.params) : {}) as Call['params'],
+      query: (route.query ? check(route.query, firstOfEach(request.query)) : {}) as Call['query'],
+      json: () => parseJson(route, request.body) as never,
+      signal: isDetached ? new AbortController().signal : hangUp(reply),
+      onEnd: (done) => ending.add(done),
+      request,
+    })
+  } finally {
+    ending.workDone()
+  }
+}
+
+/** The end of a call: its work is done, and its answer was sent or given up. */
+class Ending {
+  readonly #work: (() => void)[] = []
+  #left = 2
+
+  constructor({ raw }: FastifyReply) {
+    if (raw.closed) this.#pass()
+    else raw.once('close', () => this.#pass())
+  }
+
+  add(done: () => void): void {
+    this.#work.push(done)
+  }
+
+  workDone(): void {
+    this.#pass()
+  }
+
+  #pass(): void {
+    if (--this.#left === 0) for (const done of this.#work.splice(0)) done()
   }
 }
 
@@ -65,7 +107,10 @@ export function check<T extends z.ZodType>(schema: T, value: unknown): z.output<
 
 function parseJson(route: Route, body: unknown): unknown {
   if (route.body?.kind !== 'json') throw new Error('a route without a JSON body')
-  if (!Buffer.isBuffer(body) || body.length === 0) throw new Problem('invalid_request', 'A JSON body is required.')
+  if (!Buffer.isBuffer(body) || body.length === 0) {
+    if (route.body.optional) return check(route.body.schema, {})
+    throw new Problem('invalid_request', 'A JSON body is required.')
+  }
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
@@ -85,8 +130,15 @@ function firstOfEach(query: unknown): Record<string, unknown> {
 
 function hangUp({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
-  raw.once('close', () => {
+  const abort = () => {
     if (!raw.writableFinished) controller.abort(new Problem('invalid_request', 'The client hung up.'))
-  })
+  }
+  if (raw.closed) abort()
+  else raw.once('close', abort)
   return controller.signal
+}
+
+/** Whether the client asks for answers of this type. */
+export function accepts({ headers }: FastifyRequest, contentType: string): boolean {
+  return (headers.accept ?? '').split(',').some((type) => type.split(';')[0]!.trim().toLowerCase() === contentType)
 }

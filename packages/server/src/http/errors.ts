@@ -1,5 +1,5 @@
 /** Every error answer, whoever raised it: the handlers, the framework, or the HTTP parser. */
-import { isProblem, Problem, randomHex, toProblem, type ErrorBody } from '@wrenn/wire'
+import { errorTable, isProblem, Problem, randomHex, toProblem, type ErrorBody } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 
@@ -15,12 +15,23 @@ export function errorBody({ code, message, hint }: Problem, requestId?: string):
 
 /** Answers with an error. What the client is not told is in the log, under the request's id. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = ofFramework(error) ?? toProblem(error)
-  logFailure(problem, request)
-  if (problem.code === 'rate_limited' || problem.status === 503) reply.header('retry-after', '1')
+  const problem = problemOf(error, request)
+  if (mayRetry(problem.status)) reply.header('retry-after', '1')
   // What the framework refuses has been through no hook that would have set the id.
   reply.header('x-request-id', request.id).code(problem.status).type('application/json')
   reply.send(errorBody(problem, request.id))
+}
+
+/** What the client is told of a failure; the rest is logged. */
+export function problemOf(error: unknown, request: FastifyRequest): Problem {
+  const problem = ofFramework(error) ?? toProblem(error)
+  logFailure(problem, request)
+  return problem
+}
+
+/** Whether the same request may soon succeed. */
+export function mayRetry(status: number): boolean {
+  return status === errorTable.rate_limited.status || status === errorTable.host_unavailable.status
 }
 
 /** Logs a failure that is not the client's own. */

@@ -6,23 +6,22 @@ import { readUpload } from './upload.js'
 type FileRoutes =
   'writeFile' | 'readFile' | 'streamWriteFile' | 'streamReadFile' | 'listFiles' | 'makeDir' | 'removeFile'
 
+type Common = 'caller' | 'params' | 'signal' | 'onEnd'
+type WriteCall = Pick<Call<'writeFile'>, Common | 'request'>
+type ReadCall = Pick<Call<'readFile'>, Common | 'json'>
+
 /** Files inside a capsule. The capsule's state comes before the request's body. */
 export function fileHandlers({ inside }: Services): Pick<Handlers, FileRoutes> {
   const write = async (
-    { caller, params, request, signal }: Pick<Call<'writeFile'>, 'caller' | 'params' | 'request' | 'signal'>,
+    { caller, params: { id }, request, signal, onEnd }: WriteCall,
     limited: boolean,
   ): Promise<Answer> => {
-    const guest = await inside.guest(caller, params.id)
+    const guest = await inside.guest({ caller, id, onEnd })
     await readUpload(request, limited, (path, content) => guest.writeFile(path, content, signal))
     return { status: 204 }
   }
-  const read = async ({
-    caller,
-    params,
-    json,
-    signal,
-  }: Pick<Call<'readFile'>, 'caller' | 'params' | 'json' | 'signal'>): Promise<Answer> => {
-    const guest = await inside.guest(caller, params.id)
+  const read = async ({ caller, params: { id }, json, signal, onEnd }: ReadCall): Promise<Answer> => {
+    const guest = await inside.guest({ caller, id, onEnd })
     const { size, chunks } = await guest.readFile(json().path, signal)
     return {
       status: 200,
@@ -36,17 +35,17 @@ export function fileHandlers({ inside }: Services): Pick<Handlers, FileRoutes> {
     streamWriteFile: (call) => write(call, false),
     readFile: read,
     streamReadFile: read,
-    listFiles: async ({ caller, params, json, signal }) => {
-      const guest = await inside.guest(caller, params.id)
+    listFiles: async ({ caller, params: { id }, json, signal, onEnd }) => {
+      const guest = await inside.guest({ caller, id, onEnd })
       const { path, depth } = json()
       return { status: 200, json: { entries: await guest.listFiles(path, Math.max(1, depth), signal) } }
     },
-    makeDir: async ({ caller, params, json, signal }) => {
-      const guest = await inside.guest(caller, params.id)
+    makeDir: async ({ caller, params: { id }, json, signal, onEnd }) => {
+      const guest = await inside.guest({ caller, id, onEnd })
       return { status: 200, json: { entry: await guest.makeDir(json().path, signal) } }
     },
-    removeFile: async ({ caller, params, json, signal }) => {
-      const guest = await inside.guest(caller, params.id)
+    removeFile: async ({ caller, params: { id }, json, signal, onEnd }) => {
+      const guest = await inside.guest({ caller, id, onEnd })
       await guest.remove(json().path, signal)
       return { status: 204 }
     },

@@ -49,6 +49,9 @@ describe('what is done', () => {
       metadata: { kernel: '1', vmm: '2', agent: '3' },
       version: 1,
       parent: 'minimal',
+      parent_version: 1,
+      source: id,
+      keep_versions: 3,
     })
     expect(on.host.capsules.has(id)).toBe(false)
     expect(read(await capsule('a'))).toBe('kept')
@@ -66,15 +69,15 @@ describe('what is done', () => {
     expect((await asked).status).toBe(201)
   })
 
-  test('a kept source is released, and only then free for the next snapshot', async () => {
+  test('a kept source runs on as soon as it is captured, and is free for the next snapshot when all is done', async () => {
     const id = await capsule()
-    const gate = on.host.faults.hold('release')
+    const gate = on.host.faults.hold('captured')
     const asked = snapshot({ sandbox_id: id, name: 'a', keep_source: true })
     await expect.poll(() => gate.arrived).toBe(1)
+    expect(on.host.capsule(id).isHeld).toBe(false)
     expect((await snapshot({ sandbox_id: id, name: 'b' })).body.error.code).toBe('invalid_state')
     gate.open()
     expect((await asked).status).toBe(201)
-    expect(on.host.capsule(id).isHeld).toBe(false)
     expect((await snapshot({ sandbox_id: id, name: 'b' })).status).toBe(201)
   })
 
@@ -101,11 +104,13 @@ describe('what is done', () => {
     expect((await template('a')).status).toBe(200)
   })
 
-  test('a kept source that cannot be released is logged, and can still be deleted', async () => {
+  test('a kept source is not released a second time, whether it goes well or fails', async () => {
     const id = await capsule()
-    on.host.faults.failNext('release', new Error('stuck'))
+    const gate = on.host.faults.hold('release')
     expect((await snapshot({ sandbox_id: id, name: 'a', keep_source: true })).status).toBe(201)
-    expect(on.log.join()).toContain('stuck')
+    on.host.faults.failNext('captured', new Error('broken'))
+    expect((await snapshot({ sandbox_id: id, name: 'b', keep_source: true })).status).toBe(500)
+    expect(gate.arrived).toBe(0)
     expect((await api.call('deleteCapsule', { params: { id } })).status).toBe(204)
     expect(on.host.capsules.has(id)).toBe(false)
   })
@@ -234,7 +239,9 @@ describe('two at once', () => {
     const later = answers[0].body.version > answers[1].body.version ? 'one' : 'other'
     expect(read(await capsule('a'))).toBe(later)
     expect((await template('a')).body.version).toBe(3)
-    await expect.poll(() => on.host.snapshots.size).toBe(1)
+    expect(read(await capsule('a@1'))).toBe('old')
+    expect(read(await capsule('a@2'))).toBe(later === 'one' ? 'other' : 'one')
+    expect(on.host.snapshots.size).toBe(3)
   })
 
   test('for one capsule: the second is in the wrong state, and its name stays free', async () => {

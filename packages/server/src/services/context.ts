@@ -1,16 +1,25 @@
+import type { Timings } from '@wrenn/wire'
 import type { Logger } from 'pino'
 import type { Fleet } from '../fleet/fleet.js'
 import type { Store } from '../store/store.js'
+import type { Clock } from './clock.js'
 
 /** What every service stands on. */
 export interface Context {
   store: Store
   fleet: Fleet
   log: Logger
+  clock: Clock
 }
 
 /** On whose behalf something is done. */
 export interface Caller {
   teamId: string
   keyId: string
+}
+
+/** What came of something, and how long its parts took. */
+export interface Timed<T> {
+  body: T
+  timings: Timings
 }

@@ -1,21 +1,20 @@
 import type { Capsule } from '../store/store.js'
+import { dropClaim } from './claim.js'
 import type { Context } from './context.js'
 
 /**
  * Makes store and hosts agree after a restart: what was under way is taken back, capsules that still run are taken up,
  * and the others are marked as lost. Runs once, before anything is served.
  */
-export async function recover({ store, fleet, log }: Context): Promise<void> {
+export async function recover(context: Context): Promise<void> {
+  const { store, fleet, log } = context
   const unsettled = await store.capsules.unsettled()
   const wereRunning = unsettled.filter(({ status }) => status === 'running')
-  for (const capsule of unsettled) await takeBack({ store, fleet, log }, capsule)
-  for (const version of await store.versions.pending()) {
-    await store.versions.remove(version.id)
-    await store.names.removeIfUnused(version.templateId)
-  }
+  for (const capsule of unsettled) await takeBack(context, capsule)
+  for (const version of await store.versions.pending()) await dropClaim(store, version.id)
   const expected = {
     capsuleIds: wereRunning.filter(({ operation }) => operation !== 'destroy').map(({ id }) => id),
-    snapshotIds: await store.versions.snapshotIds(),
+    snapshotIds: [...(await store.versions.snapshotIds()), ...(await store.capsules.pauses())],
   }
   for (const host of fleet.all()) {
     const { running, lost } = await host.reconcile(expected)
@@ -27,10 +26,13 @@ export async function recover({ store, fleet, log }: Context): Promise<void> {
   }
 }
 
-/** Ends the operation that nobody carries on any more. */
+/**
+ * Ends the operation that nobody carries on any more. A pause that was not complete was none: the capsule runs on. A
+ * capsule that was to go on is still paused: what its host has started of it is not expected, and stopped.
+ */
 async function takeBack({ store }: Context, { id, status, operation }: Capsule): Promise<void> {
   if (status === 'starting')
     await store.capsules.move(id, 'startFailed', { reason: 'the server ended while it started' })
-  else if (operation === 'destroy') await store.capsules.move(id, 'destroyed')
+  else if (operation === 'destroy') await store.capsules.move(id, 'destroyed', { snapshotId: null })
   else if (operation) await store.capsules.end(id, operation)
 }

@@ -10,6 +10,11 @@ export class Undo {
     this.#steps.push({ what, run })
   }
 
+  /** What was done stands: nothing of it is taken back any more. */
+  clear(): void {
+    this.#steps.length = 0
+  }
+
   /** Takes everything back. A step that fails is logged and does not keep the others from running. */
   async run(): Promise<void> {
     for (const { what, run } of this.#steps.splice(0).reverse()) {

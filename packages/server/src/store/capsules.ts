@@ -44,6 +44,16 @@ export class SqlCapsules implements CapsuleStore {
     return rows.map(toCapsule)
   }
 
+  async pauses(): Promise<string[]> {
+    const rows = await this.db
+      .selectFrom('capsules')
+      .select('snapshotId')
+      .where('snapshotId', 'is not', null)
+      .$narrowType<{ snapshotId: string }>()
+      .execute()
+    return rows.map(({ snapshotId }) => snapshotId)
+  }
+
   async move(id: string, name: MoveName, facts: MoveFacts = {}): Promise<boolean> {
     const { from, during, to } = moves[name]
     const { numUpdatedRows } = await this.db

@@ -8,6 +8,9 @@ interface Rule {
 /** What may be under way on a capsule, one at a time, and in which status it may begin. */
 export const operations = {
   snapshot: { from: ['running'] },
+  pause: { from: ['running'] },
+  resume: { from: ['paused'] },
+  fork: { from: ['running'] },
   destroy: { from: ['pending', 'running', 'paused', 'hibernated', 'missing', 'error'] },
 } as const satisfies Record<string, Rule>
 
@@ -19,14 +22,19 @@ interface Move extends Rule {
   readonly to: CapsuleStatus
 }
 
+/** What may be under way on a capsule that stops running for a reason of its own. */
+const whileRunning = [null, 'snapshot', 'pause', 'fork'] as const
+
 /** Every change of a capsule's status. A move ends the operation that was under way. */
 export const moves = {
   started: { from: ['starting'], during: [null], to: 'running' },
   startFailed: { from: ['starting'], during: [null], to: 'error' },
   abandoned: { from: ['starting'], during: [null], to: 'stopped' },
-  endedByItself: { from: ['starting', 'running'], during: [null, 'snapshot'], to: 'error' },
-  lost: { from: ['running'], during: [null, 'snapshot'], to: 'missing' },
+  endedByItself: { from: ['starting', 'running'], during: whileRunning, to: 'error' },
+  lost: { from: ['running'], during: whileRunning, to: 'missing' },
   captured: { from: ['running'], during: ['snapshot'], to: 'stopped' },
+  paused: { from: ['running'], during: ['pause'], to: 'paused' },
+  resumed: { from: ['paused'], during: ['resume'], to: 'running' },
   destroyed: { from: operations.destroy.from, during: ['destroy'], to: 'stopped' },
 } as const satisfies Record<string, Move>
 

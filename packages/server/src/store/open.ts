@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { SqlAnswers } from './answers.js'
 import { SqlCapsules } from './capsules.js'
 import { SqlKeys } from './keys.js'
 import { migrate } from './migrations/index.js'
@@ -36,6 +37,7 @@ function storeOn(db: Kysely<Tables>, teams: Store['teams']): Store {
     templates: new SqlTemplates(db),
     versions: new SqlVersions(db),
     capsules: new SqlCapsules(db),
+    answers: new SqlAnswers(db),
     transaction: (work) => db.transaction().execute((within) => work(storeOn(within, teams))),
     close: () => db.destroy(),
   }

@@ -27,13 +27,14 @@ function capsule(more: Partial<Capsule> = {}): Capsule {
   const size = { vcpus: 1, memoryMb: 512, timeoutSec: 0, diskSizeMb: 0 }
   const times = { createdAt: at, startedAt: null, lastActiveAt: null, lastUpdated: at }
   const state = { status: 'running', operation: null, reason: null } as const
-  const origin = { template: 'minimal', versionId: null, metadata: null }
+  const origin = { template: 'minimal', versionId: null, snapshotId: null, metadata: null }
   return { id: newId('capsule'), teamId, ...origin, ...state, ...size, ...times, ...more }
 }
 
 async function name(text: string): Promise<string> {
   const id = newId('build')
-  await store.names.insert({ id, teamId, name: text, platform: 0, versionId: null, createdAt: now() })
+  const rule = { keepVersions: 3, expiresIn: null, lastNumber: 0 }
+  await store.names.insert({ id, teamId, name: text, platform: 0, versionId: null, ...rule, createdAt: now() })
   return id
 }
 
@@ -41,7 +42,8 @@ async function version(templateId: string, more: Partial<Version> = {}): Promise
   const id = newId('build')
   const kind = { kind: 'snapshot', ref: newId('snapshot'), state: 'pending', number: null } as const
   const facts = { vcpus: null, memoryMb: null, sizeBytes: 0, parent: null, sourceCapsuleId: null, metadata: {} }
-  await store.versions.insert({ id, templateId, ...kind, ...facts, createdAt: now(), ...more })
+  const later = { parentNumber: null, lastUsedAt: null, damage: null, checkedAt: null }
+  await store.versions.insert({ id, templateId, ...kind, ...facts, ...later, createdAt: now(), ...more })
   return id
 }
 

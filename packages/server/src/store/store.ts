@@ -3,7 +3,7 @@
  * as ISO text in UTC.
  */
 import type { MoveName, Operation } from './moves.js'
-import type { CapsuleRow, KeyRow, TemplateRow, VersionRow } from './tables.js'
+import type { AnswerRow, CapsuleRow, KeyRow, TemplateRow, VersionRow } from './tables.js'
 
 export type Key = KeyRow
 
@@ -11,9 +11,13 @@ export type Labels = Record<string, string>
 export type Version = Omit<VersionRow, 'metadata'> & { metadata: Labels }
 export type Capsule = Omit<CapsuleRow, 'metadata'> & { metadata: Labels | null }
 export type Name = TemplateRow
+export type StoredAnswer = AnswerRow
+
+/** How many versions of a name are kept, and how long without use. */
+export type Rule = Pick<Name, 'keepVersions' | 'expiresIn'>
 
 /** A name together with what it means now. */
-export interface Template {
+export interface Template extends Rule {
   name: string
   teamId: string
   platform: boolean
@@ -35,6 +39,13 @@ export interface NameStore {
   insert(name: Name): Promise<void>
   /** Makes the name mean a version, or nothing. */
   point(id: string, versionId: string | null): Promise<void>
+  /** Sets what of the rule is given. */
+  rule(id: string, rule: Partial<Rule>): Promise<void>
+  get(id: string): Promise<Name | undefined>
+  /** Those whose versions expire, of all teams. */
+  expiring(): Promise<Name[]>
+  /** Frees the name at once: its row is kept, under a name that nobody can give, for the versions that linger. */
+  bury(id: string): Promise<void>
   /** Removes the name when no version at all is left of it. */
   removeIfUnused(id: string): Promise<void>
 }
@@ -53,8 +64,22 @@ export interface VersionStore {
   get(id: string): Promise<Version | undefined>
   /** Those that are being made, of one name or of all. */
   pending(templateId?: string): Promise<Version[]>
+  /** The ready ones of a name, newest first. */
+  kept(templateId: string): Promise<Version[]>
+  /** The ready one of a name that has this number. */
+  numbered(templateId: string, number: number): Promise<Version | undefined>
+  /** The ready one that is this snapshot, or this image, of a host. */
+  byRef(ref: string): Promise<Version | undefined>
+  /** The ready one whose files were compared with their digests the longest ago. */
+  leastChecked(): Promise<Version | undefined>
   /** Marks a version ready and gives it the next number of its name. */
   ready(id: string, facts: Ready): Promise<void>
+  /** Gives a version to another name. */
+  rehome(id: string, templateId: string): Promise<void>
+  used(id: string, at: string): Promise<void>
+  /** Says what is wrong with its files; null: nothing. */
+  mark(id: string, damage: string | null): Promise<void>
+  checked(id: string, at: string): Promise<void>
   retire(id: string): Promise<void>
   /** Retired versions from which no capsule is starting. */
   removable(): Promise<Version[]>
@@ -70,6 +95,8 @@ export interface CapsuleStore {
   listAlive(teamId: string): Promise<Capsule[]>
   /** Those that are starting, running, or have an operation under way, of all teams. */
   unsettled(): Promise<Capsule[]>
+  /** The pauses whose files have to be on the hosts. */
+  pauses(): Promise<string[]>
   /**
    * Changes the status, if the move is legal from the present one; ends the operation under way.
    * @returns false, with nothing changed, where it is not legal
@@ -82,7 +109,17 @@ export interface CapsuleStore {
   active(id: string, at: string): Promise<void>
 }
 
-export type MoveFacts = Partial<Pick<Capsule, 'reason' | 'diskSizeMb' | 'startedAt' | 'lastActiveAt'>>
+export type MoveFacts = Partial<Pick<Capsule, 'reason' | 'diskSizeMb' | 'startedAt' | 'lastActiveAt' | 'snapshotId'>>
+
+export interface AnswerStore {
+  find(keyId: string, idempotencyKey: string): Promise<StoredAnswer | undefined>
+  /** Puts the answer in the place of any that was there under the same key. */
+  put(answer: StoredAnswer): Promise<void>
+  /** When the oldest was given. */
+  oldest(): Promise<string | undefined>
+  /** Removes what was given at that time or before. */
+  forget(until: string): Promise<void>
+}
 
 export interface Store {
   /** The team that exists from the start, and the one that owns the platform's templates. */
@@ -92,6 +129,7 @@ export interface Store {
   readonly templates: TemplateStore
   readonly versions: VersionStore
   readonly capsules: CapsuleStore
+  readonly answers: AnswerStore
   /**
    * Runs `work` in one serializable transaction: all of it happens or, when it throws, nothing. `work` has to use the
    * store that it is given and no other, and must not wait for anything else meanwhile.

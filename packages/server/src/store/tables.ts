@@ -28,9 +28,16 @@ export interface TemplateRow {
   name: string
   platform: number
   versionId: string | null
+  /** How many ready versions are kept, the one that the name means included. */
+  keepVersions: number
+  /** Seconds without use after which a version goes; null: never. */
+  expiresIn: number | null
+  /** The highest number that was ever given under this name. */
+  lastNumber: number
   createdAt: string
 }
 
+/** `retired`: no name leads to it any more, and its files go when nothing starts from it. */
 export type VersionState = 'pending' | 'ready' | 'retired'
 
 /** What a name means, meant, or is about to mean. */
@@ -49,9 +56,17 @@ export interface VersionRow {
   sizeBytes: number
   /** The template that the captured capsule was started from. */
   parent: string | null
+  /** The number that the parent's version had. */
+  parentNumber: number | null
   sourceCapsuleId: string | null
   /** JSON: string to string. */
   metadata: string
+  /** When something was last started from it. */
+  lastUsedAt: string | null
+  /** What is wrong with its files; it is not started. */
+  damage: string | null
+  /** When its files were last compared with their digests, or that was tried. */
+  checkedAt: string | null
   createdAt: string
 }
 
@@ -61,6 +76,8 @@ export interface CapsuleRow {
   /** The name as it was given at creation. */
   template: string
   versionId: string | null
+  /** The host's id of the pause; null unless it is paused. */
+  snapshotId: string | null
   status: CapsuleStatus
   /** What is under way; clients do not see it. */
   operation: Operation | null
@@ -78,10 +95,22 @@ export interface CapsuleRow {
   lastUpdated: string
 }
 
+/** An answer that a repetition of the same request is given again. */
+export interface AnswerRow {
+  keyId: string
+  idempotencyKey: string
+  /** A keyed digest of what was asked. */
+  request: string
+  /** The answer, which only the caller's API key opens. */
+  sealed: string
+  createdAt: string
+}
+
 export interface Tables {
   teams: TeamRow
   keys: KeyRow
   templates: TemplateRow
   versions: VersionRow
   capsules: CapsuleRow
+  answers: AnswerRow
 }

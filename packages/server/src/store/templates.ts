@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Template, TemplateStore } from './store.js'
+import type { Rule, Template, TemplateStore } from './store.js'
 import type { Tables, VersionRow } from './tables.js'
 import { toVersion } from './versions.js'
 
@@ -29,11 +29,13 @@ export class SqlTemplates implements TemplateStore {
       .innerJoin('versions', 'versions.id', 'templates.versionId')
       .selectAll('versions')
       .select(['templates.name as templateName', 'templates.teamId', 'templates.platform'])
+      .select(['templates.keepVersions', 'templates.expiresIn'])
   }
 }
 
-type Meant = VersionRow & { templateName: string; teamId: string; platform: number }
+type Meant = VersionRow & Rule & { templateName: string; teamId: string; platform: number }
 
-function toTemplate({ templateName, teamId, platform, ...version }: Meant): Template {
-  return { name: templateName, teamId, platform: platform === 1, version: toVersion(version) }
+function toTemplate({ templateName, teamId, platform, keepVersions, expiresIn, ...version }: Meant): Template {
+  const rule = { keepVersions, expiresIn }
+  return { name: templateName, teamId, platform: platform === 1, ...rule, version: toVersion(version) }
 }

@@ -28,23 +28,70 @@ export class SqlVersions implements VersionStore {
     return rows.map(toVersion)
   }
 
+  async kept(templateId: string): Promise<Version[]> {
+    const rows = await this.#ready().where('templateId', '=', templateId).orderBy('number', 'desc').execute()
+    return rows.map(toVersion)
+  }
+
+  async numbered(templateId: string, number: number): Promise<Version | undefined> {
+    const all = this.#ready().where('templateId', '=', templateId)
+    const row = await all.where('number', '=', number).executeTakeFirst()
+    return row && toVersion(row)
+  }
+
+  async byRef(ref: string): Promise<Version | undefined> {
+    const row = await this.#ready().where('ref', '=', ref).executeTakeFirst()
+    return row && toVersion(row)
+  }
+
+  async leastChecked(): Promise<Version | undefined> {
+    const row = await this.#ready()
+      // Its digests were taken when it was made.
+      .orderBy(({ fn }) => fn.coalesce('checkedAt', 'createdAt'))
+      .executeTakeFirst()
+    return row && toVersion(row)
+  }
+
   async ready(id: string, { metadata, ...facts }: Ready): Promise<void> {
+    await this.db
+      .updateTable('templates')
+      .set(({ eb }) => ({ lastNumber: eb('lastNumber', '+', 1) }))
+      .where(({ eb, selectFrom }) =>
+        eb('id', '=', selectFrom('versions').select('versions.templateId').where('versions.id', '=', id)),
+      )
+      .execute()
     await this.db
       .updateTable('versions')
       .set(({ selectFrom }) => ({
         ...facts,
         metadata: JSON.stringify(metadata),
         state: 'ready' as const,
-        number: selectFrom('versions as other')
-          .whereRef('other.templateId', '=', 'versions.templateId')
-          .select(({ eb, fn, lit }) => eb(fn.coalesce(fn.max('other.number'), lit(0)), '+', 1).as('next')),
+        number: selectFrom('templates')
+          .whereRef('templates.id', '=', 'versions.templateId')
+          .select('templates.lastNumber'),
       }))
       .where('id', '=', id)
       .execute()
   }
 
-  async retire(id: string): Promise<void> {
-    await this.db.updateTable('versions').set({ state: 'retired' }).where('id', '=', id).execute()
+  rehome(id: string, templateId: string): Promise<void> {
+    return this.#set(id, { templateId })
+  }
+
+  used(id: string, at: string): Promise<void> {
+    return this.#set(id, { lastUsedAt: at })
+  }
+
+  mark(id: string, damage: string | null): Promise<void> {
+    return this.#set(id, { damage })
+  }
+
+  checked(id: string, at: string): Promise<void> {
+    return this.#set(id, { checkedAt: at })
+  }
+
+  retire(id: string): Promise<void> {
+    return this.#set(id, { state: 'retired' })
   }
 
   async removable(): Promise<Version[]> {
@@ -78,5 +125,13 @@ export class SqlVersions implements VersionStore {
       .where('state', '!=', 'pending')
       .execute()
     return rows.map(({ ref }) => ref)
+  }
+
+  #ready() {
+    return this.db.selectFrom('versions').selectAll().where('state', '=', 'ready')
+  }
+
+  async #set(id: string, facts: Partial<VersionRow>): Promise<void> {
+    await this.db.updateTable('versions').set(facts).where('id', '=', id).execute()
   }
 }

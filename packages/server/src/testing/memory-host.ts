@@ -1,6 +1,7 @@
 import {
   Problem,
   type CaptureSpec,
+  type Damaged,
   type Expected,
   type Gone,
   type HostClient,
@@ -8,13 +9,26 @@ import {
   type ImageInfo,
   type Reconciled,
   type SnapshotInfo,
+  type Source,
   type StartedCapsule,
   type StartSpec,
+  type Usage,
+  type VerifiedPart,
 } from '@wrenn/wire'
 import { Faults } from './faults.js'
 import { MemoryGuest, type Contents, type Program, type Reader } from './memory-guest.js'
 
-export type Point = 'start' | 'destroy' | 'capture' | 'captured' | 'release' | 'deleteSnapshot' | 'diskUsedBytes'
+export type Point =
+  | 'start'
+  | 'started'
+  | 'destroy'
+  | 'capture'
+  | 'captured'
+  | 'release'
+  | 'deleteSnapshot'
+  | 'diskUsedBytes'
+  | 'usage'
+  | 'verify'
 
 export interface MemoryCapsule extends Contents {
   spec: StartSpec
@@ -23,7 +37,12 @@ export interface MemoryCapsule extends Contents {
   guest: MemoryGuest
 }
 
-type Stored = Pick<StartSpec, 'vcpus' | 'memoryMb'> & { files: Map<string, Buffer> }
+interface Stored extends Pick<StartSpec, 'vcpus' | 'memoryMb'> {
+  purpose: CaptureSpec['purpose']
+  files: Map<string, Buffer>
+  /** What is wrong with it. */
+  damage?: string
+}
 
 const created = new Date('2026-01-02T03:04:05.678Z')
 const image = (name: string): ImageInfo => ({
@@ -45,7 +64,10 @@ export class MemoryHost implements HostClient {
   /** The programs of every capsule. */
   readonly programs: Record<string, Program> = {}
   readonly readers: Record<string, Reader> = {}
+  /** What was verified, in its order. */
+  readonly verified: string[] = []
   #gone: Gone = () => {}
+  #damaged: Damaged = () => {}
 
   async facts(): Promise<HostFacts> {
     const limits = { maxVcpus: 8, maxMemoryMb: 4096 }
@@ -70,15 +92,16 @@ export class MemoryHost implements HostClient {
 
   async start(spec: StartSpec): Promise<StartedCapsule> {
     await this.faults.pass('start')
-    const stored = spec.source.kind === 'snapshot' ? this.snapshots.get(spec.source.snapshotId) : undefined
-    if (spec.source.kind === 'snapshot' && !stored) throw new Problem('template_corrupt', 'The snapshot is gone.')
+    if (this.capsules.has(spec.capsuleId)) throw new Error('a capsule that is there was started')
+    const stored = spec.source.kind === 'snapshot' ? this.#stored(spec.source.snapshotId) : undefined
     const { programs, readers } = this
     const contents: Contents = { files: new Map(stored?.files), programs, readers, processes: [] }
     this.capsules.set(
       spec.capsuleId,
       Object.assign(contents, { spec, isHeld: false, guest: new MemoryGuest(contents) }),
     )
-    return { diskSizeMb: 20_480 }
+    await this.faults.pass('started')
+    return { diskSizeMb: 20_480, timings: { restore: 1.25, agent: 2 } }
   }
 
   async destroy(id: string): Promise<void> {
@@ -86,15 +109,20 @@ export class MemoryHost implements HostClient {
     this.capsules.delete(id)
   }
 
-  async capture({ capsuleId, snapshotId }: CaptureSpec): Promise<SnapshotInfo> {
+  async capture({ capsuleId, snapshotId, purpose, keepSource }: CaptureSpec): Promise<SnapshotInfo> {
     await this.faults.pass('capture')
     const capsule = this.capsule(capsuleId)
     if (capsule.isHeld) throw new Error('a held capsule was captured')
     const { vcpus, memoryMb } = capsule.spec
-    this.snapshots.set(snapshotId, { vcpus, memoryMb, files: new Map(capsule.files) })
-    capsule.isHeld = true
-    await this.faults.pass('captured')
-    return { vcpus, memoryMb, sizeBytes: 4096, metadata: { kernel: '1', vmm: '2', agent: '3' } }
+    this.snapshots.set(snapshotId, { vcpus, memoryMb, purpose, files: new Map(capsule.files) })
+    capsule.isHeld = !keepSource
+    await this.faults.pass('captured').catch((error: unknown) => {
+      this.snapshots.delete(snapshotId)
+      capsule.isHeld = false
+      throw error
+    })
+    const metadata = { kernel: '1', vmm: '2', agent: '3' }
+    return { vcpus, memoryMb, sizeBytes: 4096, metadata, timings: { pause: 12.34, write: 5 } }
   }
 
   async release(id: string): Promise<void> {
@@ -105,6 +133,22 @@ export class MemoryHost implements HostClient {
   async deleteSnapshot(id: string): Promise<void> {
     await this.faults.pass('deleteSnapshot')
     this.snapshots.delete(id)
+  }
+
+  async usage(id: string): Promise<Usage> {
+    await this.faults.pass('usage')
+    if (!this.snapshots.has(id)) throw new Problem('template_corrupt', 'The snapshot is gone.')
+    return { sharedBytes: 1000, uniqueBytes: 24 }
+  }
+
+  async verify(source: Source): Promise<VerifiedPart[]> {
+    await this.faults.pass('verify')
+    const id = source.kind === 'image' ? source.imageId : source.snapshotId
+    this.verified.push(id)
+    const stored = this.snapshots.get(id)
+    if (source.kind === 'snapshot' && !stored) throw new Problem('template_corrupt', 'The snapshot is gone.')
+    const disk = { name: 'disk', bytes: 20 }
+    return [{ name: 'memory', bytes: 10 }, stored?.damage === undefined ? disk : { ...disk, problem: stored.damage }]
   }
 
   async diskUsedBytes(id: string): Promise<number> {
@@ -120,6 +164,10 @@ export class MemoryHost implements HostClient {
     this.#gone = listener
   }
 
+  onDamaged(listener: Damaged): void {
+    this.#damaged = listener
+  }
+
   async close(): Promise<void> {}
 
   /** @throws Problem `host_unavailable` for one that is not here */
@@ -133,5 +181,17 @@ export class MemoryHost implements HostClient {
   end(id: string, reason: string): void {
     this.capsules.delete(id)
     this.#gone(id, reason)
+  }
+
+  /** The host finds out by itself that a snapshot is damaged. */
+  findDamage(id: string, what: string): void {
+    this.#damaged(id, what)
+  }
+
+  #stored(id: string): Stored {
+    const stored = this.snapshots.get(id)
+    if (!stored) throw new Problem('template_corrupt', 'The snapshot is gone.')
+    if (stored.damage !== undefined) throw new Problem('template_corrupt', `It is damaged: ${stored.damage}.`)
+    return stored
   }
 }

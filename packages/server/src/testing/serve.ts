@@ -5,6 +5,7 @@ import { newKey } from '@wrenn/wire'
 import { pino } from 'pino'
 import { createServer, ensureFirstKey, openStore, type Server, type Store } from '../index.js'
 import { MemoryHost } from './memory-host.js'
+import { TestClock } from './test-clock.js'
 
 /** A server on a host in memory, for tests. */
 export interface Serving {
@@ -12,9 +13,13 @@ export interface Serving {
   key: string
   host: MemoryHost
   store: Store
+  /** Survives a restart, as time does; what waited before it waits no more. */
+  clock: TestClock
   server: Server
   /** Everything that was logged, a line each. */
   log: string[]
+  /** The files of the store. */
+  files(): string[]
   /** Ends the server and starts another on the same store and host. */
   restart(): Promise<void>
   /** Stops and removes everything. */
@@ -26,10 +31,11 @@ export async function serve(host = new MemoryHost()): Promise<Serving> {
   const log: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
   const key = newKey()
+  const clock = new TestClock()
   const start = async () => {
     const store = await openStore(join(dir, 'wrenn.db'))
     await ensureFirstKey({ store, wanted: key })
-    const server = await createServer({ store, host, version: '1.2.3', logger })
+    const server = await createServer({ store, host, version: '1.2.3', logger, clock })
     const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
     return { store, server, url }
   }
@@ -37,7 +43,9 @@ export async function serve(host = new MemoryHost()): Promise<Serving> {
     ...(await start()),
     key,
     host,
+    clock,
     log,
+    files: () => ['wrenn.db', 'wrenn.db-wal'].map((name) => join(dir, name)),
     restart: async () => {
       await serving.server.close()
       await serving.store.close()

@@ -2,12 +2,13 @@
 import { Migrator, type Kysely, type Migration } from 'kysely'
 import type { Tables } from '../tables.js'
 import { first } from './001-first.js'
+import { engine } from './002-engine.js'
 
-const migrations: Record<string, Migration> = { '001-first': first }
+const migrations: Record<string, Migration> = { '001-first': first, '002-engine': engine }
 
-/** Brings the database to the newest form, or throws what stopped it. */
-export async function migrate(db: Kysely<Tables>): Promise<void> {
+/** Brings the database to the newest form (or to `target`, in tests), or throws what stopped it. */
+export async function migrate(db: Kysely<Tables>, target?: string): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
-  const { error } = await migrator.migrateToLatest()
+  const { error } = await (target === undefined ? migrator.migrateToLatest() : migrator.migrateTo(target))
   if (error) throw new Error('The database could not be brought to the newest form.', { cause: error })
 }

@@ -1,0 +1,100 @@
+/** One capsule: what may be asked of it, and how it is shown. */
+import { newId, parseTemplateRef, Problem, type CapsuleBody } from '@wrenn/wire'
+import type { Capsule, Store } from '../store/store.js'
+import type { Operation } from '../store/moves.js'
+import { now } from '../store/time.js'
+
+const MiB = 1024 * 1024
+
+/** @throws Problem `not_found` */
+export function findCapsule(capsule: Capsule | undefined): Capsule {
+  if (!capsule) throw new Problem('not_found', 'There is no such capsule.')
+  return capsule
+}
+
+/** @throws Problem `invalid_state` */
+export function assertRunning({ status, reason }: Capsule): void {
+  if (status === 'running') return
+  const hint = status === 'paused' ? 'Resume it first.' : undefined
+  throw new Problem('invalid_state', `The capsule is not running: it is ${status}${because(reason)}.`, { hint })
+}
+
+/** @throws Problem `invalid_state` */
+export function assertPaused({ status, reason }: Capsule): void {
+  if (status === 'paused') return
+  throw new Problem('invalid_state', `The capsule is not paused: it is ${status}${because(reason)}.`)
+}
+
+interface Take {
+  teamId: string
+  id: string
+  operation: Operation
+  assert: (capsule: Capsule) => void
+}
+
+/**
+ * Begins an operation on a capsule that is in the right state for it.
+ * @throws Problem `not_found`; what `assert` throws; `invalid_state` when something else is being done to it
+ */
+export async function take(store: Store, { teamId, id, operation, assert }: Take): Promise<Capsule> {
+  const capsule = findCapsule(await store.capsules.find(teamId, id))
+  assert(capsule)
+  if (await store.capsules.begin(id, operation)) return capsule
+  throw new Problem('invalid_state', 'Something else is being done to this capsule.', {
+    hint: 'Try again when it is done.',
+  })
+}
+
+/** What a new capsule takes over from what asked for it, or from the one that it is forked from. */
+export type Heritage = Pick<
+  Capsule,
+  'teamId' | 'template' | 'versionId' | 'vcpus' | 'memoryMb' | 'timeoutSec' | 'metadata'
+>
+
+export function newCapsule(heritage: Heritage): Capsule {
+  const { teamId, template, versionId, vcpus, memoryMb, timeoutSec, metadata } = heritage
+  const at = now()
+  return {
+    id: newId('capsule'),
+    ...{ teamId, template, versionId, vcpus, memoryMb, timeoutSec, metadata },
+    snapshotId: null,
+    status: 'starting',
+    operation: null,
+    diskSizeMb: 0,
+    reason: null,
+    createdAt: at,
+    startedAt: null,
+    lastActiveAt: null,
+    lastUpdated: at,
+  }
+}
+
+/** The template's name, without the version that was asked for. */
+export function templateOf({ template }: Pick<Capsule, 'template'>): string {
+  return parseTemplateRef(template).name
+}
+
+export function toBody(capsule: Capsule, usedBytes?: number): CapsuleBody {
+  const { startedAt, lastActiveAt, metadata, status } = capsule
+  const reason = status === 'error' || status === 'missing' ? capsule.reason : null
+  return {
+    id: capsule.id,
+    status,
+    template: capsule.template,
+    vcpus: capsule.vcpus,
+    memory_mb: capsule.memoryMb,
+    timeout_sec: capsule.timeoutSec,
+    created_at: capsule.createdAt,
+    ...(startedAt ? { started_at: startedAt } : {}),
+    ...(lastActiveAt ? { last_active_at: lastActiveAt } : {}),
+    last_updated: capsule.lastUpdated,
+    ...(metadata ? { metadata } : {}),
+    ...(reason === null ? {} : { reason }),
+    disk_size_mb: capsule.diskSizeMb,
+    ...(usedBytes === undefined ? {} : { disk_used_mb: Math.ceil(usedBytes / MiB) }),
+  }
+}
+
+function because(reason: string | null): string {
+  return reason === null ? '' : ` (${reason})`
+}

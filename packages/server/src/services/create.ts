@@ -1,0 +1,78 @@
+import { Problem, type CapsuleBody, type CreateCapsule, type HostFacts } from '@wrenn/wire'
+import type { Capsule, Version } from '../store/store.js'
+import type { Background } from './background.js'
+import { newCapsule, toBody } from './capsule.js'
+import { toIso } from './clock.js'
+import type { Caller, Context, Timed } from './context.js'
+import { assertWhole, type Damage } from './damage.js'
+import type { Starter } from './starter.js'
+import { resolveRef, sourceOf } from './template.js'
+
+interface Parts {
+  background: Background
+  starter: Starter
+  damage: Damage
+}
+
+/** The start of capsules from templates. */
+export class Creation {
+  constructor(
+    private readonly context: Context,
+    private readonly parts: Parts,
+  ) {}
+
+  /**
+   * Starts a capsule; it runs when this resolves.
+   * @throws Problem `not_found` for the template; `template_corrupt`; `invalid_request` beyond the limits; what the host
+   * says
+   */
+  async create({ teamId }: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
+    const { fleet, store, clock } = this.context
+    const host = fleet.pick()
+    const { limits } = await host.facts()
+    const { row, version } = await store.transaction(async (within) => {
+      // In one transaction, so that the version's files cannot be removed in between.
+      const template = await resolveRef(within, teamId, wanted.template)
+      assertWhole(template)
+      const { version } = template
+      const row = newCapsule(heritage(teamId, wanted, version))
+      assertWithin(limits, row)
+      await within.capsules.insert(row)
+      await within.versions.used(version.id, toIso(clock.now()))
+      return { row, version }
+    })
+    return this.parts.background.run(row.id, async () => {
+      try {
+        const { capsule, timings } = await this.parts.starter.start({ host, row, source: sourceOf(version) })
+        return { body: toBody(capsule), timings }
+      } catch (error) {
+        await this.parts.damage.suspect(version, error)
+        throw error
+      }
+    })
+  }
+}
+
+function heritage(teamId: string, wanted: CreateCapsule, version: Version) {
+  return {
+    teamId,
+    template: wanted.template,
+    versionId: version.id,
+    vcpus: version.vcpus ?? wanted.vcpus,
+    memoryMb: version.memoryMb ?? wanted.memory_mb,
+    timeoutSec: wanted.timeout_sec,
+    metadata: wanted.metadata ?? null,
+  }
+}
+
+/** Below this the kernel and the agent do not come up. */
+const SMALLEST_MB = 128
+
+function assertWithin(
+  { maxVcpus, maxMemoryMb }: HostFacts['limits'],
+  { vcpus, memoryMb }: Pick<Capsule, 'vcpus' | 'memoryMb'>,
+): void {
+  if (vcpus > maxVcpus) throw new Problem('invalid_request', `vcpus: must be at most ${maxVcpus}.`)
+  if (memoryMb > maxMemoryMb) throw new Problem('invalid_request', `memory_mb: must be at most ${maxMemoryMb}.`)
+  if (memoryMb < SMALLEST_MB) throw new Problem('invalid_request', `memory_mb: must be at least ${SMALLEST_MB}.`)
+}

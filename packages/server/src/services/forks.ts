@@ -1,0 +1,97 @@
+import { newId, type CapsuleBody, type HostClient, type Timings } from '@wrenn/wire'
+import type { Capsule } from '../store/store.js'
+import type { Background } from './background.js'
+import { assertRunning, findCapsule, newCapsule, take, toBody } from './capsule.js'
+import type { Caller, Context, Timed } from './context.js'
+import type { Starter } from './starter.js'
+
+interface Parts {
+  background: Background
+  starter: Starter
+}
+
+interface Fork {
+  source: Capsule
+  snapshotId: string
+  count: number
+}
+
+/** Capsules that go on from where a running one is. */
+export class Forks {
+  constructor(
+    private readonly context: Context,
+    private readonly parts: Parts,
+  ) {}
+
+  /** The capsule to fork. @throws Problem `not_found`, `invalid_state` */
+  async source({ teamId }: Caller, id: string): Promise<Capsule> {
+    const capsule = findCapsule(await this.context.store.capsules.find(teamId, id))
+    assertRunning(capsule)
+    return capsule
+  }
+
+  /**
+   * Captures once and starts `count` capsules from that; the source runs on. One that fails is in `error` and does not
+   * take the others with it. Whoever asked may leave: it is completed.
+   * @throws Problem `invalid_state`; what the host says, when it cannot capture or none of them starts
+   */
+  async fork(source: Capsule, count: number): Promise<Timed<CapsuleBody[]>> {
+    const snapshotId = newId('snapshot')
+    return this.parts.background.run(snapshotId, () => this.#fork({ source, snapshotId, count }))
+  }
+
+  async #fork({ source, snapshotId, count }: Fork): Promise<Timed<CapsuleBody[]>> {
+    const { fleet, log } = this.context
+    const host = fleet.hostFor(source.id)
+    try {
+      // The source is under way for the capture alone.
+      const timings = await this.parts.background.run(source.id, () => this.#capture(host, source, snapshotId))
+      const begun = performance.now()
+      const body = await this.#startAll(host, snapshotId, await this.#insert(source, count))
+      return { body, timings: { ...timings, start: performance.now() - begun } }
+    } finally {
+      await host
+        .deleteSnapshot(snapshotId)
+        .catch((err: unknown) => log.error({ err, snapshot: snapshotId }, 'what was forked from could not be removed'))
+    }
+  }
+
+  async #capture(host: HostClient, { id, teamId }: Capsule, snapshotId: string): Promise<Timings> {
+    const { store } = this.context
+    await take(store, { teamId, id, operation: 'fork', assert: assertRunning })
+    try {
+      const spec = { capsuleId: id, snapshotId, purpose: 'fork', keepSource: true } as const
+      return (await host.capture(spec)).timings
+    } finally {
+      await store.capsules.end(id, 'fork')
+    }
+  }
+
+  /** All rows at once: a crash leaves none that nobody knows. */
+  async #insert({ id, teamId }: Capsule, count: number): Promise<Capsule[]> {
+    return this.context.store.transaction(async (within) => {
+      // As it is now: its version may be gone since.
+      const source = findCapsule(await within.capsules.find(teamId, id))
+      const rows = Array.from({ length: count }, () => newCapsule(source))
+      for (const row of rows) await within.capsules.insert(row)
+      return rows
+    })
+  }
+
+  async #startAll(host: HostClient, snapshotId: string, rows: Capsule[]): Promise<CapsuleBody[]> {
+    const { background, starter } = this.parts
+    const source = { kind: 'snapshot', snapshotId } as const
+    const ends = await Promise.allSettled(
+      rows.map((row) => background.run(row.id, () => starter.start({ host, row, source }))),
+    )
+    const [first] = ends
+    if (first?.status === 'rejected' && ends.every(({ status }) => status === 'rejected')) throw first.reason
+    return Promise.all(rows.map((row, i) => this.#shown(row, ends[i]!)))
+  }
+
+  async #shown(row: Capsule, end: PromiseSettledResult<{ capsule: Capsule }>): Promise<CapsuleBody> {
+    if (end.status === 'fulfilled') return toBody(end.value.capsule)
+    this.context.log.error({ err: end.reason as unknown, capsule: row.id }, 'a fork could not be started')
+    return toBody(findCapsule(await this.context.store.capsules.find(row.teamId, row.id)))
+  }
+}

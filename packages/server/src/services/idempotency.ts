@@ -1,0 +1,135 @@
+import { Problem } from '@wrenn/wire'
+import type { StoredAnswer } from '../store/store.js'
+import { Alarm, toIso } from './clock.js'
+import type { Context } from './context.js'
+import { keyedDigest, seal, unseal } from './seal.js'
+
+/** How long an answer is given again, in milliseconds. */
+const KEPT_MS = 24 * 3_600_000
+
+/** Who asks for what, under which key of their own. */
+export interface Asked {
+  keyId: string
+  /** The caller's API key: answers may hold secrets, and it alone opens them. */
+  apiKey: string
+  idempotencyKey: string
+  /** What makes a request the same. */
+  request: readonly (string | Uint8Array)[]
+}
+
+/** An answer as it is given again, to the byte. */
+export interface GivenAnswer {
+  status: number
+  body: string
+  requestId: string
+}
+
+export interface Once {
+  answer: GivenAnswer
+  isReplay: boolean
+}
+
+interface UnderWay {
+  digest: string
+  once: Promise<Once>
+}
+
+/** Does under one key what is asked for once, and gives the same answer to whoever asks again. */
+export class Idempotency {
+  readonly #underWay = new Map<string, UnderWay>()
+  readonly #alarm: Alarm
+  #isWaiting = false
+
+  constructor(private readonly context: Context) {
+    this.#alarm = new Alarm(context.clock)
+  }
+
+  /**
+   * Does `work`, unless it was done or is being done: then its answer is given. An answer of 5xx or 429 is not kept.
+   * @throws Problem `conflict` when the key stands for another request; what `work` throws
+   */
+  async once(asked: Asked, work: () => Promise<GivenAnswer>): Promise<Once> {
+    const digest = keyedDigest(asked.apiKey, asked.request)
+    const id = `${asked.keyId} ${asked.idempotencyKey}`
+    const given = await this.#given(asked, digest)
+    if (given) return given
+    const underWay = this.#underWay.get(id)
+    if (underWay) {
+      assertSame(underWay.digest, digest)
+      return { answer: (await underWay.once).answer, isReplay: true }
+    }
+    const once = this.#first(asked, digest, work).finally(() => this.#underWay.delete(id))
+    this.#underWay.set(id, { digest, once })
+    return once
+  }
+
+  /** Forgets what is too old, now and whenever something becomes so. */
+  begin(): void {
+    void this.#tidy()
+  }
+
+  stop(): void {
+    this.#alarm.stop()
+  }
+
+  async #first(asked: Asked, digest: string, work: () => Promise<GivenAnswer>): Promise<Once> {
+    // Another may have ended between the first look and now; from now on none begins.
+    const given = await this.#given(asked, digest)
+    if (given) return given
+    const answer = await work()
+    if (answer.status < 500 && answer.status !== 429) await this.#keep(asked, digest, answer)
+    return { answer, isReplay: false }
+  }
+
+  async #given(asked: Asked, digest: string): Promise<Once | undefined> {
+    const { store, clock } = this.context
+    const row = await store.answers.find(asked.keyId, asked.idempotencyKey)
+    if (!row || Date.parse(row.createdAt) + KEPT_MS <= clock.now()) return undefined
+    assertSame(row.request, digest)
+    const text = unseal(row.sealed, { secret: asked.apiKey, bound: boundTo(row) })
+    return { answer: JSON.parse(text) as GivenAnswer, isReplay: true }
+  }
+
+  async #keep(asked: Asked, request: string, answer: GivenAnswer): Promise<void> {
+    const { store, clock, log } = this.context
+    const { keyId, idempotencyKey, apiKey: secret } = asked
+    const row = { keyId, idempotencyKey, request, createdAt: toIso(clock.now()) }
+    const sealed = seal(JSON.stringify(answer), { secret, bound: boundTo(row) })
+    try {
+      await store.answers.put({ ...row, sealed })
+    } catch (err) {
+      // What was done stands, and so does its answer; only a repetition would not know of it.
+      log.error({ err }, 'an answer could not be kept for its idempotency key')
+    }
+    if (!this.#isWaiting) this.#wait(clock.now() + KEPT_MS)
+  }
+
+  #wait(due: number): void {
+    this.#isWaiting = true
+    this.#alarm.set(due, () => void this.#tidy())
+  }
+
+  async #tidy(): Promise<void> {
+    const { store, clock, log } = this.context
+    this.#isWaiting = false
+    try {
+      await store.answers.forget(toIso(clock.now() - KEPT_MS))
+      const oldest = await store.answers.oldest()
+      if (oldest !== undefined) this.#wait(Date.parse(oldest) + KEPT_MS)
+    } catch (err) {
+      log.error({ err }, 'old answers could not be forgotten')
+    }
+  }
+}
+
+function boundTo({ keyId, idempotencyKey, request }: Omit<StoredAnswer, 'sealed' | 'createdAt'>): string {
+  return `${keyId}\n${idempotencyKey}\n${request}`
+}
+
+/** @throws Problem `conflict` */
+function assertSame(known: string, digest: string): void {
+  if (known === digest) return
+  throw new Problem('conflict', 'This Idempotency-Key was used for another request.', {
+    hint: 'Use a new key for each request; the same one only to repeat it unchanged.',
+  })
+}

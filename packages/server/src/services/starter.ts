@@ -1,0 +1,59 @@
+import { Problem, toProblem, type HostClient, type Source, type Timings } from '@wrenn/wire'
+import type { Capsule } from '../store/store.js'
+import type { Activity } from './activity.js'
+import { findCapsule, templateOf } from './capsule.js'
+import { toIso } from './clock.js'
+import type { Context } from './context.js'
+import type { Retired } from './retired.js'
+
+export interface Start {
+  host: HostClient
+  /** Its row is there, in the status `starting`. */
+  row: Capsule
+  source: Source
+}
+
+export interface Started {
+  capsule: Capsule
+  timings: Timings
+}
+
+/** Brings capsules that are `starting` to run, or to `error`. */
+export class Starter {
+  constructor(
+    private readonly context: Context,
+    private readonly parts: { activity: Activity; retired: Retired },
+  ) {}
+
+  /** @throws what the host says; the row is in `error` by then */
+  async start({ host, row, source }: Start): Promise<Started> {
+    const { store, clock } = this.context
+    const { id, vcpus, memoryMb } = row
+    try {
+      const { diskSizeMb, timings } = await host.start({
+        ...{ capsuleId: id, source, vcpus, memoryMb },
+        template: templateOf(row),
+      })
+      const at = toIso(clock.now())
+      const isStarted = await store.capsules.move(id, 'started', { diskSizeMb, startedAt: at, lastActiveAt: at })
+      if (!isStarted) await host.destroy(id)
+      const capsule = findCapsule(await store.capsules.find(row.teamId, id))
+      if (!isStarted) throw endedMeanwhile(capsule)
+      this.parts.activity.watch(capsule)
+      return { capsule, timings }
+    } catch (error) {
+      await store.capsules.move(id, 'startFailed', { reason: toProblem(error).message })
+      throw error
+    } finally {
+      this.parts.retired.sweep()
+    }
+  }
+}
+
+function endedMeanwhile({ status, reason }: Capsule): Problem {
+  if (status === 'stopped') return new Problem('invalid_state', 'The capsule was deleted while it started.')
+  return new Problem(
+    'host_unavailable',
+    `The capsule ended as soon as it had started: ${reason ?? 'nobody knows why'}.`,
+  )
+}

@@ -1,0 +1,40 @@
+import type { Clock } from '../services/clock.js'
+import { now } from '../store/time.js'
+
+interface Timer {
+  due: number
+  work: () => void
+}
+
+/** A clock whose timers go off when a test moves its time on. Otherwise it runs with the machine's. */
+export class TestClock implements Clock {
+  #ahead = 0
+  readonly #timers = new Set<Timer>()
+
+  now(): number {
+    return Date.parse(now()) + this.#ahead
+  }
+
+  after(ms: number, work: () => void): () => void {
+    const timer = { due: this.now() + ms, work }
+    this.#timers.add(timer)
+    return () => void this.#timers.delete(timer)
+  }
+
+  /** Moves on by so many seconds; what was due until then is done, in its order. */
+  advance(seconds: number): void {
+    this.#ahead += seconds * 1000
+    for (;;) {
+      const [next] = [...this.#timers].filter(({ due }) => due <= this.now()).sort((a, b) => a.due - b.due)
+      if (!next) return
+      this.#timers.delete(next)
+      next.work()
+    }
+  }
+
+  /** How many seconds from now each timer goes off, the next one first. */
+  waiting(): number[] {
+    const times = [...this.#timers].map(({ due }) => Math.max(0, Math.round((due - this.now()) / 1000)))
+    return times.sort((a, b) => a - b)
+  }
+}
