@@ -276,13 +276,15 @@ describe('an overwrite', () => {
     expect(code).toBe(201)
   })
 
-  test('removes the files of the old content', async () => {
+  test('keeps the old versions, and removes the files of those beyond what is kept', async () => {
     const name = freshName()
     await template(name, 'one')
     const before = await readdir(join(wrenn.dataDir, 'snapshots'))
-    await snapshot({ sandbox_id: await capsule(), name }, '?overwrite=true')
-    await expect.poll(() => readdir(join(wrenn.dataDir, 'snapshots'))).toHaveLength(before.length)
-    expect(await readdir(join(wrenn.dataDir, 'snapshots'))).not.toEqual(before)
+    for (let version = 2; version <= 5; version++)
+      await snapshot({ sandbox_id: await capsule(), name }, '?overwrite=true')
+    await expect.poll(() => readdir(join(wrenn.dataDir, 'snapshots'))).toHaveLength(before.length + 2)
+    const { body } = await api.call('listVersions', { params: { name } })
+    expect(body.map(({ version }: { version: number }) => version)).toEqual([5, 4, 3])
   })
 
   test('while a start from the old content is under way does not take its files away', async () => {
