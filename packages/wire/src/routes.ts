@@ -195,7 +195,7 @@ export const routes = {
     summary: 'Write a file of any size; chunked bodies are welcome',
     body: { kind: 'multipart', limited: false },
     replies: { 204: empty },
-    errors: [...inside, 'insufficient_storage'],
+    errors: [...inside, 'too_large', 'insufficient_storage'],
   },
   streamReadFile: {
     ...onFiles,
