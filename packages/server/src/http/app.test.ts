@@ -107,6 +107,16 @@ describe('a body', () => {
     expect((await api.call('createKey', { raw: chunked })).body.error.code).toBe('too_large')
   })
 
+  test('all of whose fields may be left out may be left out itself', async () => {
+    const params = { name: 'minimal' }
+    for (const ask of [{ params }, { params, raw: '' }, { params, raw: '{}' }]) {
+      expect((await api.call('verifySnapshot', ask)).status).toBe(200)
+    }
+    for (const raw of [' ', '{', 'null', '[]']) {
+      expect((await api.call('verifySnapshot', { params, raw })).body.error.code, raw).toBe('invalid_request')
+    }
+  })
+
   test('names every wrong field, however deep, and unknown fields are ignored', async () => {
     const json = { vcpus: 0, metadata: { a: 1 }, unknown: 1 }
     const { message } = (await api.call('createCapsule', { json })).body.error

@@ -1,5 +1,5 @@
 /** Capsules where their host fails, waits or loses them at a chosen moment. */
-import { Problem } from '@wrenn/wire'
+import { Problem, type RouteName } from '@wrenn/wire'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Api } from '../../../../test/support/api.js'
 import { serve, type Serving } from '../testing/serve.js'
@@ -112,4 +112,30 @@ test('a ping and a call inside are activity', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1100))
   await api.call('listProcesses', { params: { id } })
   expect((await get(id)).last_active_at > pinged).toBe(true)
+})
+
+test('how long the parts of a piece of work took is told in the form that browsers show', async () => {
+  const created = await create()
+  const start = /^restore;dur=1\.3, agent;dur=2, total;dur=[0-9.]+$/
+  expect(created.headers.get('server-timing')).toMatch(start)
+  const params = { id: created.body.id }
+  const timing = async (name: RouteName, ask: object = { params }) =>
+    (await api.call(name, ask)).headers.get('server-timing')
+  const capture = /^pause;dur=12\.3, write;dur=5, /
+  expect(await timing('forkCapsule')).toMatch(capture)
+  expect(await timing('pauseCapsule')).toMatch(capture)
+  expect(await timing('resumeCapsule')).toMatch(start)
+  const json = { sandbox_id: params.id, keep_source: true }
+  expect(await timing('createSnapshot', { json })).toMatch(capture)
+  expect(await timing('createSnapshot', { json, headers: { 'idempotency-key': 'k' } })).toMatch(capture)
+  for (const name of ['getCapsule', 'pingCapsule', 'deleteCapsule'] as const) expect(await timing(name)).toBeNull()
+})
+
+test('a capsule in error says why, and one that is well says nothing', async () => {
+  const { id, ...body } = (await create()).body
+  expect(body).not.toHaveProperty('reason')
+  on.host.end(id, 'the kernel panicked')
+  await expect.poll(async () => (await get(id)).reason).toBe('the kernel panicked')
+  await remove(id)
+  expect(await get(id)).not.toHaveProperty('reason')
 })

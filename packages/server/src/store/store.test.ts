@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { capsuleStatuses, newId, type CapsuleStatus } from '@wrenn/wire'
+import { capsuleStatuses, nameSchema, newId, type CapsuleStatus } from '@wrenn/wire'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { moves, operations, type MoveName, type Operation } from './moves.js'
 import { openStore } from './open.js'
@@ -190,6 +190,68 @@ describe('versions', () => {
     await store.names.removeIfUnused(a)
     expect(await store.names.find(teamId, 'a')).toBeUndefined()
     expect((await store.capsules.find(teamId, row.id))?.versionId).toBeNull()
+  })
+
+  test('never get a number twice under one name, whatever was removed', async () => {
+    const a = await name('a')
+    const [first, second] = [await version(a), await version(a)]
+    await ready(first)
+    await ready(second)
+    await store.versions.remove(second)
+    const third = await version(a)
+    await ready(third)
+    expect((await store.versions.get(third))?.number).toBe(3)
+    expect((await store.versions.kept(a)).map(({ number }) => number)).toEqual([3, 1])
+    expect(await store.versions.numbered(a, 2)).toBeUndefined()
+    await store.versions.retire(first)
+    expect(await store.versions.numbered(a, 1)).toBeUndefined()
+  })
+
+  test('of a buried name stay with it, and the name is free', async () => {
+    const a = await name('a')
+    const id = await version(a)
+    await ready(id)
+    await store.names.point(a, id)
+    await store.versions.retire(id)
+    await store.names.bury(a)
+    expect(await store.names.find(teamId, 'a')).toBeUndefined()
+    expect(nameSchema.safeParse((await store.names.get(a))!.name).success).toBe(false)
+    const next = await name('a')
+    const made = await version(next)
+    await ready(made)
+    expect((await store.versions.get(made))?.number).toBe(1)
+    expect((await store.versions.removable()).map((one) => one.id)).toEqual([id])
+  })
+
+  test('are checked in turn: the one that was checked or made the longest ago is next', async () => {
+    const a = await name('a')
+    const ids = [await version(a), await version(a)]
+    for (const id of ids) await ready(id)
+    expect((await store.versions.leastChecked())?.id).toBe(ids[0])
+    await store.versions.checked(ids[0]!, now())
+    expect((await store.versions.leastChecked())?.id).toBe(ids[1])
+    for (const id of ids) await store.versions.retire(id)
+    expect(await store.versions.leastChecked()).toBeUndefined()
+  })
+})
+
+describe('answers', () => {
+  const answer = (idempotencyKey: string, createdAt: string) => ({
+    ...{ keyId: 'key-1', idempotencyKey, request: 'r', sealed: 's' },
+    createdAt,
+  })
+
+  test('are one for each key of each caller, and go by their age', async () => {
+    const [old, young] = ['2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z']
+    await store.answers.put(answer('a', old))
+    await store.answers.put(answer('b', young))
+    await store.answers.put({ ...answer('a', old), sealed: 'new' })
+    expect(await store.answers.find('key-1', 'a')).toMatchObject({ sealed: 'new' })
+    expect(await store.answers.find('key-2', 'a')).toBeUndefined()
+    expect(await store.answers.oldest()).toBe(old)
+    await store.answers.forget(old)
+    expect(await store.answers.find('key-1', 'a')).toBeUndefined()
+    expect(await store.answers.oldest()).toBe(young)
   })
 })
 
