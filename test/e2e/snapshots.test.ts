@@ -276,11 +276,11 @@ describe('an overwrite', () => {
     expect(code).toBe(201)
   })
 
-  test('removes the files of the old content', async () => {
+  test('removes the files of what its name does not keep', async () => {
     const name = freshName()
     await template(name, 'one')
     const before = await readdir(join(wrenn.dataDir, 'snapshots'))
-    await snapshot({ sandbox_id: await capsule(), name }, '?overwrite=true')
+    await snapshot({ sandbox_id: await capsule(), name, keep_versions: 1 }, '?overwrite=true')
     await expect.poll(() => readdir(join(wrenn.dataDir, 'snapshots'))).toHaveLength(before.length)
     expect(await readdir(join(wrenn.dataDir, 'snapshots'))).not.toEqual(before)
   })
