@@ -287,6 +287,15 @@ describe('an overwrite', () => {
     expect(body.map(({ version }: { version: number }) => version)).toEqual([5, 4, 3])
   })
 
+  test('removes the files of what its name does not keep', async () => {
+    const name = freshName()
+    await template(name, 'one')
+    const before = await readdir(join(wrenn.dataDir, 'snapshots'))
+    await snapshot({ sandbox_id: await capsule(), name, keep_versions: 1 }, '?overwrite=true')
+    await expect.poll(() => readdir(join(wrenn.dataDir, 'snapshots'))).toHaveLength(before.length)
+    expect(await readdir(join(wrenn.dataDir, 'snapshots'))).not.toEqual(before)
+  })
+
   test('while a start from the old content is under way does not take its files away', async () => {
     const name = freshName()
     await template(name, 'one')

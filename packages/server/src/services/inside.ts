@@ -33,12 +33,12 @@ export class Inside {
     // Before it is asked how the capsule is: a pause that begins later sees the call.
     const lease = this.parts.activity.enter(id)
     onEnd(() => lease.end())
-    const deadline = AbortSignal.timeout(PATIENCE_MS)
+    const deadline = performance.now() + PATIENCE_MS
     for (;;) {
       const capsule = findCapsule(await store.capsules.find(teamId, id))
       assertRunning(capsule)
       if (capsule.operation !== 'pause') break
-      if (deadline.aborted) throw new Problem('invalid_state', 'The capsule is being paused.')
+      if (performance.now() >= deadline) throw new Problem('invalid_state', 'The capsule is being paused.')
       await Promise.race([this.parts.background.settled(id), sleep(PATIENCE_MS, undefined, { ref: false })])
     }
     lease.confirm()

@@ -16,17 +16,17 @@ const gone = (numbers: number[], current: number | null, keep: number) =>
 
 describe('how many', () => {
   test.each([
-    ['fewer than may be', [1, 2], 2, 3, []],
-    ['exactly as many', [1, 2, 3], 3, 3, []],
-    ['one too many: the oldest goes', [1, 2, 3, 4], 4, 3, [1]],
-    ['many too many', [1, 2, 3, 4, 5, 6], 6, 2, [1, 2, 3, 4]],
-    ['numbers with holes, in any order', [9, 2, 7, 4], 9, 2, [2, 4]],
-    ['an old one that the name means stays, with the newest', [1, 2, 3, 4, 5], 1, 3, [2, 3]],
-    ['one alone: what the name means, however old', [1, 2, 3], 1, 1, [2, 3]],
-    ['a name that means nothing keeps the newest', [1, 2, 3], null, 2, [1]],
-    ['nothing', [], null, 3, []],
-  ] as const)('%s', (_, numbers, current, keep, expected) => {
-    expect(gone([...numbers], current, keep)).toEqual([...expected])
+    { what: 'fewer than may be', numbers: [1, 2], current: 2, keep: 3, lost: [] },
+    { what: 'exactly as many', numbers: [1, 2, 3], current: 3, keep: 3, lost: [] },
+    { what: 'one too many: the oldest goes', numbers: [1, 2, 3, 4], current: 4, keep: 3, lost: [1] },
+    { what: 'many too many', numbers: [1, 2, 3, 4, 5, 6], current: 6, keep: 2, lost: [1, 2, 3, 4] },
+    { what: 'numbers with holes, in any order', numbers: [9, 2, 7, 4], current: 9, keep: 2, lost: [2, 4] },
+    { what: 'an old one that the name means stays', numbers: [1, 2, 3, 4, 5], current: 1, keep: 3, lost: [2, 3] },
+    { what: 'one alone: what the name means', numbers: [1, 2, 3], current: 1, keep: 1, lost: [2, 3] },
+    { what: 'a name that means nothing keeps the newest', numbers: [1, 2, 3], current: null, keep: 2, lost: [1] },
+    { what: 'nothing', numbers: [], current: null, keep: 3, lost: [] },
+  ])('$what', ({ numbers, current, keep, lost }) => {
+    expect(gone(numbers, current, keep)).toEqual(lost)
   })
 
   test('whatever there is, the one that the name means is kept, and no more than the rule allows', () => {

@@ -1,4 +1,4 @@
-import type { RouteName } from '@wrenn/wire'
+import type { CapsuleBody, RouteName, TemplateBody, VersionBody } from '@wrenn/wire'
 import { Api, type Answer, type Ask as Request } from '../../../../test/support/api.js'
 import type { Gate } from './faults.js'
 import type { Point } from './memory-host.js'
@@ -14,17 +14,17 @@ export class Ask {
 
   /** The id of a new capsule. */
   async capsule(json: object = {}): Promise<string> {
-    const { status, body } = await this.api.call('createCapsule', { json })
-    if (status !== 201) throw new Error(`no capsule: ${JSON.stringify(body)}`)
-    return body.id as string
+    const answer = await this.api.call('createCapsule', { json })
+    if (answer.status !== 201) throw new Error(`no capsule: ${answer.bytes.toString()}`)
+    return (answer.body as CapsuleBody).id
   }
 
   of(name: RouteName, id: string, more: Request = {}): Promise<Answer> {
     return this.api.call(name, { params: { id }, ...more })
   }
 
-  get = async (id: string) => (await this.of('getCapsule', id)).body
-  status = async (id: string) => (await this.get(id)).status as string
+  get = async (id: string) => (await this.of('getCapsule', id)).body as CapsuleBody
+  status = async (id: string) => (await this.get(id)).status
   pause = (id: string) => this.of('pauseCapsule', id)
   resume = (id: string) => this.of('resumeCapsule', id)
   remove = (id: string) => this.of('deleteCapsule', id)
@@ -45,20 +45,19 @@ export class Ask {
   read = (id: string) => this.on.host.capsule(id).files.get('/note')?.toString()
 
   /** The next version of a template, whose capsules have a note that says `text`. */
-  async made(name: string, text: string, more: object = {}): Promise<Answer['body']> {
+  async made(name: string, text: string, more: object = {}): Promise<TemplateBody> {
     const id = await this.capsule()
     this.note(id, text)
-    const { status, body } = await this.snapshot({ sandbox_id: id, name, ...more }, '?overwrite=true')
-    if (status !== 201) throw new Error(`no template: ${JSON.stringify(body)}`)
-    return body
+    const answer = await this.snapshot({ sandbox_id: id, name, ...more }, '?overwrite=true')
+    if (answer.status !== 201) throw new Error(`no template: ${answer.bytes.toString()}`)
+    return answer.body as TemplateBody
   }
 
   /** The numbers of the versions that are kept, the one that the name means marked. */
   async numbers(name: string): Promise<(number | string)[]> {
-    const { body } = await this.versions(name)
-    return body.map(({ version, current }: { version: number; current: boolean }) =>
-      current ? `${version}!` : version,
-    )
+    const versions = (await this.versions(name)).body as VersionBody[] | { error: unknown }
+    if (!Array.isArray(versions)) throw new Error(`no versions of ${name}`)
+    return versions.map(({ version, current }) => (current ? `${version}!` : version))
   }
 
   /** Holds the host at a point until something has come there. */
