@@ -10,6 +10,7 @@ pub const STARTED: u8 = 0x81;
 pub const STDOUT: u8 = 0x82;
 pub const STDERR: u8 = 0x83;
 pub const EXITED: u8 = 0x84;
+pub const POSITION: u8 = 0x85;
 
 const HEADER: usize = 5;
 /// The longest payload that is taken; a start carries arguments and environment.

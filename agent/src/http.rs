@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::body::{Answer, Reply, json};
 use crate::channel::Stream;
 use crate::failure::Failure;
+use crate::log::From;
 use crate::state::State;
 use crate::{exec, files, renew, system};
 
@@ -84,15 +85,57 @@ async fn route(request: Request<Incoming>, state: Rc<State>) -> Result<Response<
             let asked: renew::Renewal = json(body).await?;
             Ok(reply(&json!({ "renewed": renew::renew(&asked, state.machine)? })))
         }
-        (&Method::POST, ["v1", "exec"]) => Ok(pieces(exec::exec(body, state).await?, None)),
-        (&Method::GET, ["v1", "processes"]) => Ok(reply(&json!({ "processes": state.processes.list() }))),
-        (&Method::POST, ["v1", "processes", selector, "signal"]) => {
-            let asked: exec::Signal = json(body).await?;
-            state.processes.signal(&decode(selector)?, asked.number()?)?;
-            Ok(no_content())
-        }
+        (&Method::POST, ["v1", "exec"]) => Ok(Response::new(exec::exec(body, state).await?)),
+        (method, ["v1", "processes", rest @ ..]) => route_processes(method, rest, Asked { query, body }, &state).await,
         (method, ["v1", "files", rest @ ..]) => route_files(method, rest, &query, body).await,
         _ => Err(Failure::invalid(format!("There is no {} {path}.", head.method))),
+    }
+}
+
+struct Asked {
+    query: String,
+    body: Incoming,
+}
+
+async fn route_processes(
+    method: &Method,
+    rest: &[&str],
+    asked: Asked,
+    state: &State,
+) -> Result<Response<Reply>, Failure> {
+    let Asked { query, body } = asked;
+    let processes = &state.processes;
+    match (method, rest) {
+        (&Method::GET, []) => {
+            let mut listed = json!({ "processes": processes.list() });
+            if parameter(&query, "ended")?.as_deref() == Some("true") {
+                listed["ended"] = processes.list_ended().into();
+            }
+            Ok(reply(&listed))
+        }
+        (&Method::GET, [selector, "output"]) => {
+            let from = match (number(&query, "from")?, number(&query, "tail")?) {
+                (Some(offset), _) => From::Offset(offset),
+                (None, Some(length)) => From::Tail(length),
+                (None, None) => From::Oldest,
+            };
+            let reader = exec::output(&*processes.find(&decode(selector)?)?, from);
+            Ok(Response::new(Reply::Source(Box::new(reader))))
+        }
+        (&Method::POST, [selector, "stdin"]) => {
+            let session = processes.running(&decode(selector)?)?;
+            exec::write_stdin(&session, body).await.map(|()| no_content())
+        }
+        (&Method::POST, [selector, "stdin", "end"]) => {
+            processes.running(&decode(selector)?)?.end_stdin().await;
+            Ok(no_content())
+        }
+        (&Method::POST, [selector, "signal"]) => {
+            let asked: exec::Signal = json(body).await?;
+            processes.running(&decode(selector)?)?.signal(asked.number()?);
+            Ok(no_content())
+        }
+        _ => Err(Failure::invalid(format!("There is no {method} of processes like this."))),
     }
 }
 
@@ -126,6 +169,12 @@ fn parameter(query: &str, name: &str) -> Result<Option<String>, Failure> {
         .find(|(key, _)| *key == name)
         .map(|(_, value)| decode(value))
         .transpose()
+}
+
+/// A parameter of the query that is a number.
+fn number(query: &str, name: &str) -> Result<Option<u64>, Failure> {
+    let parse = |text: String| text.parse().map_err(|_| Failure::invalid(format!("{name} must be a number.")));
+    parameter(query, name)?.map(parse).transpose()
 }
 
 fn decode(text: &str) -> Result<String, Failure> {

@@ -10,9 +10,13 @@ mod frames;
 mod http;
 mod init;
 mod link;
+mod log;
+mod pipe;
 mod port;
 mod processes;
 mod renew;
+mod ring;
+mod session;
 mod spawn;
 mod state;
 mod system;
@@ -23,7 +27,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use crate::channel::Channel;
 use crate::renew::Machine;
@@ -84,9 +88,11 @@ fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) 
     served.err().unwrap_or_else(|| io::Error::other("the agent has nothing more to serve"))
 }
 
-/// Reaps whenever a child has ended.
+/// Reaps whenever a child has ended. Children that end without end must not keep the agent from everything else.
 async fn reap(state: Rc<State>, mut children: tokio::signal::unix::Signal) {
     while children.recv().await.is_some() {
-        state.processes.reap();
+        while state.processes.reap() {
+            yield_now().await;
+        }
     }
 }

@@ -7,14 +7,20 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
 use crate::failure::{Code, Failure};
 use crate::files;
+use crate::frames;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+const DEFAULT_LOG: usize = 256 * 1024;
+const LEAST_LOG: usize = 4 * 1024;
+const MOST_LOG: usize = 4 << 20;
+const LONGEST_TAG: usize = 256;
 
 /// What is to be started.
 #[derive(Deserialize)]
@@ -29,14 +35,50 @@ pub struct Spec {
     pub timeout_ms: Option<u64>,
     #[serde(default)]
     pub detached: bool,
+    stdin: Option<bool>,
+    log_bytes: Option<usize>,
+    on_disconnect: Option<OnDisconnect>,
 }
 
-/// A program that was just started, and our ends of its pipes, where it has some.
+/// What becomes of an attached program whose stream is lost.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDisconnect {
+    Kill,
+    Keep,
+}
+
+impl Spec {
+    /// Refuses what is out of bounds.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.tag.as_ref().is_some_and(|tag| tag.is_empty() || tag.len() > LONGEST_TAG) {
+            return Err(Failure::invalid(format!("A tag must have 1 to {LONGEST_TAG} bytes.")));
+        }
+        if self.log_bytes.is_some_and(|bytes| !(LEAST_LOG..=MOST_LOG).contains(&bytes)) {
+            return Err(Failure::invalid(format!("log_bytes must be {LEAST_LOG} to {MOST_LOG}.")));
+        }
+        Ok(())
+    }
+
+    pub fn log_bytes(&self) -> usize {
+        self.log_bytes.unwrap_or(DEFAULT_LOG)
+    }
+
+    pub fn on_disconnect(&self) -> OnDisconnect {
+        self.on_disconnect.unwrap_or(OnDisconnect::Kill)
+    }
+
+    fn has_stdin(&self) -> bool {
+        self.stdin.unwrap_or(!self.detached)
+    }
+}
+
+/// A program that was just started, and our ends of its pipes.
 pub struct Spawned {
     pub pid: i32,
     pub stdin: Option<OwnedFd>,
-    pub stdout: Option<OwnedFd>,
-    pub stderr: Option<OwnedFd>,
+    /// Each with the kind of its frames.
+    pub outputs: Vec<(OwnedFd, u8)>,
 }
 
 /// Starts a program in a session, and so a process group, of its own.
@@ -52,21 +94,18 @@ pub fn spawn(spec: &Spec) -> Result<Spawned, Failure> {
 
     let mut command = Command::new(&program);
     command.arg0(&spec.cmd).args(&spec.args).env_clear().envs(&environment).current_dir(&cwd);
-    let stdio = || if spec.detached { Stdio::null() } else { Stdio::piped() };
-    command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+    command.stdin(if spec.has_stdin() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: only calls that are allowed between fork and exec.
     unsafe { command.pre_exec(prepare_child) };
     let mut child = command.spawn().map_err(|error| failure_of(&error, &spec.cmd))?;
+    let stdout = child.stdout.take().map(|pipe| (OwnedFd::from(pipe), frames::STDOUT));
+    let stderr = child.stderr.take().map(|pipe| (OwnedFd::from(pipe), frames::STDERR));
     Ok(Spawned {
         pid: child.id() as i32,
         stdin: child.stdin.take().map(OwnedFd::from),
-        stdout: child.stdout.take().map(OwnedFd::from),
-        stderr: take_stderr(&mut child),
+        outputs: stdout.into_iter().chain(stderr).collect(),
     })
-}
-
-fn take_stderr(child: &mut Child) -> Option<OwnedFd> {
-    child.stderr.take().map(OwnedFd::from)
 }
 
 fn prepare_child() -> io::Result<()> {
@@ -109,6 +148,7 @@ fn find(cmd: &str, path: &str, cwd: &Path) -> Result<PathBuf, Failure> {
 fn failure_of(error: &io::Error, cmd: &str) -> Failure {
     match error.raw_os_error() {
         Some(libc::EACCES | libc::ENOEXEC) => Failure::new(Code::NotExecutable, format!("{cmd} cannot be executed.")),
+        Some(libc::EAGAIN) => Failure::new(Code::Exhausted, format!("{cmd} failed: there are no more processes.")),
         Some(libc::E2BIG) => Failure::invalid(format!("{cmd}: the arguments and the environment are too long.")),
         _ => Failure::of(error, cmd),
     }

@@ -148,6 +148,86 @@ impl Link {
     }
 }
 
+/// One request and its answer, piece by piece, both in the test's hand.
+pub struct Stream {
+    send: h2::SendStream<Bytes>,
+    response: Option<h2::client::ResponseFuture>,
+    body: Option<h2::RecvStream>,
+    buffered: Vec<u8>,
+}
+
+impl Stream {
+    pub async fn open(link: &mut Link, method: Method, path: &str) -> Stream {
+        let (response, send) = link.open(method, path).await;
+        Stream { send, response: Some(response), body: None, buffered: vec![] }
+    }
+
+    /// Sends, however little room there is.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.send.send_data(Bytes::copy_from_slice(bytes), false).unwrap();
+    }
+
+    pub fn end(&mut self) {
+        self.send.send_data(Bytes::new(), true).unwrap();
+    }
+
+    pub fn reset(mut self) {
+        self.send.send_reset(h2::Reason::CANCEL);
+    }
+
+    pub async fn status(&mut self) -> u16 {
+        let response = timeout(PATIENCE, self.response.take().unwrap()).await.expect("an answer in time").unwrap();
+        let status = response.status().as_u16();
+        self.body = Some(response.into_body());
+        status
+    }
+
+    /// The next bytes; none at the end, an error when the stream is reset.
+    pub async fn piece(&mut self) -> Option<Result<Bytes, h2::Error>> {
+        if self.body.is_none() {
+            self.status().await;
+        }
+        let body = self.body.as_mut().unwrap();
+        let piece = timeout(PATIENCE, body.data()).await.expect("a piece in time");
+        if let Some(Ok(piece)) = &piece {
+            body.flow_control().release_capacity(piece.len()).unwrap();
+        }
+        piece
+    }
+
+    /// The next frame.
+    pub async fn frame(&mut self) -> Frame {
+        loop {
+            if let Some(found) = frames(&self.buffered).into_iter().next() {
+                self.buffered.drain(..5 + found.1.len());
+                return found;
+            }
+            let piece = self.piece().await.expect("a frame").unwrap();
+            self.buffered.extend(piece);
+        }
+    }
+
+    /// The next line.
+    pub async fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffered.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffered.drain(..=end).collect();
+                return String::from_utf8(line).unwrap().trim_end().to_owned();
+            }
+            let piece = self.piece().await.expect("a line").unwrap();
+            self.buffered.extend(piece);
+        }
+    }
+
+    /// All frames that still come.
+    pub async fn rest(&mut self) -> Vec<Frame> {
+        while let Some(piece) = self.piece().await {
+            self.buffered.extend(piece.unwrap());
+        }
+        frames(&self.buffered)
+    }
+}
+
 pub async fn send_all(stream: &mut h2::SendStream<Bytes>, body: &[u8]) {
     let mut rest = body;
     while !rest.is_empty() {
@@ -170,8 +250,12 @@ pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 pub fn frames(mut bytes: &[u8]) -> Vec<Frame> {
     let mut found = vec![];
     while bytes.len() >= 5 {
+        let length = u32::from_be_bytes(bytes[1..5].try_into().unwrap()) as usize;
+        if bytes.len() < 5 + length {
+            break;
+        }
         let kind = bytes.get_u8();
-        let length = bytes.get_u32() as usize;
+        bytes.advance(4);
         found.push((kind, bytes[..length].to_vec()));
         bytes.advance(length);
     }
