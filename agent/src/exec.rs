@@ -1,5 +1,6 @@
 //! Requests that start programs, and that write to them.
 
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use crate::failure::Failure;
 use crate::frames::{self, Decoder};
 use crate::log::{From, Log, Reader};
 use crate::pipe::Pipe;
+use crate::pty::Terminal;
 use crate::session::{Output, Session};
-use crate::spawn::{OnDisconnect, Spawned, Spec, spawn};
+use crate::spawn::{Connection, OnDisconnect, Spawned, Spec, spawn};
 use crate::state::State;
 use crate::system::random_hex;
 
@@ -44,8 +46,9 @@ pub async fn exec(mut body: Incoming, state: Rc<State>) -> Result<Reply, Failure
     let mut decoder = Decoder::default();
     let mut spec = first_frame(&mut body, &mut decoder).await?;
     spec.check()?;
-    if spec.tag.is_none() && spec.detached {
-        spec.tag = Some(format!("proc-{}", random_hex(4)));
+    if spec.tag.is_none() && (spec.detached || spec.pty.is_some()) {
+        let prefix = if spec.pty.is_some() { "pty" } else { "proc" };
+        spec.tag = Some(format!("{prefix}-{}", random_hex(4)));
     }
     state.processes.check(spec.tag.as_deref())?;
     let session = start(&spec, &state)?;
@@ -66,9 +69,8 @@ pub async fn exec(mut body: Incoming, state: Rc<State>) -> Result<Reply, Failure
 /// Starts a program and what attends it.
 fn start(spec: &Spec, state: &State) -> Result<Rc<Session>, Failure> {
     // Nothing may be awaited before the program is entered: the reaper has to know it before it can end.
-    let Spawned { pid, stdin, outputs } = spawn(spec)?;
-    let pipe = |fd| Pipe::new(fd).map(Rc::new).ok();
-    let outputs: Vec<Output> = outputs.into_iter().filter_map(|(fd, kind)| Some((pipe(fd)?, kind))).collect();
+    let Spawned { pid, connection } = spawn(spec)?;
+    let Ends { stdin, terminal, outputs, slave } = Ends::of(connection);
     let session = Rc::new(Session {
         id: format!("exec-{}", random_hex(8)),
         pid,
@@ -76,13 +78,46 @@ fn start(spec: &Spec, state: &State) -> Result<Rc<Session>, Failure> {
         cmd: spec.cmd.clone(),
         args: spec.args.clone().into(),
         log: Rc::new(Log::new(spec.log_bytes(), state.processes.held.clone())),
-        stdin: Mutex::new(stdin.and_then(pipe)),
+        stdin: Mutex::new(stdin),
+        terminal,
         status: None.into(),
         ended: Default::default(),
     });
     state.processes.add(session.clone());
-    spawn_local(session.clone().attend(outputs, spec.timeout_ms.map(Duration::from_millis)));
+    spawn_local(session.clone().attend(outputs, slave, spec.timeout_ms.map(Duration::from_millis)));
     Ok(session)
+}
+
+/// Our ends of what connects us to a program.
+#[derive(Default)]
+struct Ends {
+    stdin: Option<Rc<Pipe>>,
+    terminal: Option<Rc<Pipe>>,
+    outputs: Vec<Output>,
+    slave: Option<OwnedFd>,
+}
+
+impl Ends {
+    /// What cannot be watched is closed: the program lives without it.
+    fn of(connection: Connection) -> Ends {
+        let pipe = |fd| Pipe::new(fd).map(Rc::new).ok();
+        match connection {
+            Connection::Pipes(stdin, outputs) => Ends {
+                stdin: stdin.and_then(pipe),
+                outputs: outputs.into_iter().filter_map(|(fd, kind)| Some((pipe(fd)?, kind))).collect(),
+                ..Ends::default()
+            },
+            Connection::Terminal(Terminal { master, slave }) => {
+                let master = pipe(master);
+                Ends {
+                    stdin: master.clone(),
+                    outputs: master.iter().map(|master| (master.clone(), frames::STDOUT)).collect(),
+                    terminal: master,
+                    slave: Some(slave),
+                }
+            }
+        }
+    }
 }
 
 async fn first_frame(body: &mut Incoming, decoder: &mut Decoder) -> Result<Spec, Failure> {
@@ -114,7 +149,8 @@ async fn feed(input: Input, session: Rc<Session>) {
     }
 }
 
-/// The end of the request is the end of stdin and no more; a request that breaks off isn't even that.
+/// The end of the request is the end of stdin and no more; a request that breaks off isn't even that. What a terminal's
+/// end would be is up to its program.
 async fn feed_all(mut input: Input, session: &Session) {
     loop {
         loop {
@@ -122,13 +158,13 @@ async fn feed_all(mut input: Input, session: &Session) {
                 Ok(Some((kind, payload))) => take(kind, &payload, session).await,
                 Ok(None) => break,
                 // Where the next frame begins is not known any more.
-                Err(()) => return session.end_stdin().await,
+                Err(()) => return drop(session.end_stdin().await),
             }
         }
         match next_piece(&mut input.body).await {
             Some(Ok(piece)) => input.decoder.push(&piece),
             Some(Err(_)) => return,
-            None => return session.end_stdin().await,
+            None => return drop(session.end_stdin().await),
         }
     }
 }
@@ -137,7 +173,12 @@ async fn take(kind: u8, payload: &Bytes, session: &Session) {
     match kind {
         // A program that doesn't read any more doesn't mind.
         frames::STDIN => drop(session.write(payload).await),
-        frames::STDIN_END => session.end_stdin().await,
+        frames::STDIN_END => drop(session.end_stdin().await),
+        frames::RESIZE => {
+            if let Ok(size) = serde_json::from_slice(payload) {
+                let _ = session.resize(size);
+            }
+        }
         frames::SIGNAL => {
             if let Some(signal) = serde_json::from_slice::<Signal>(payload).ok().and_then(|asked| asked.number().ok()) {
                 session.signal(signal);

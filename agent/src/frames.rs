@@ -6,6 +6,7 @@ pub const START: u8 = 0x01;
 pub const STDIN: u8 = 0x02;
 pub const STDIN_END: u8 = 0x03;
 pub const SIGNAL: u8 = 0x04;
+pub const RESIZE: u8 = 0x05;
 pub const STARTED: u8 = 0x81;
 pub const STDOUT: u8 = 0x82;
 pub const STDERR: u8 = 0x83;

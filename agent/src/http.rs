@@ -127,8 +127,11 @@ async fn route_processes(
             exec::write_stdin(&session, body).await.map(|()| no_content())
         }
         (&Method::POST, [selector, "stdin", "end"]) => {
-            processes.running(&decode(selector)?)?.end_stdin().await;
-            Ok(no_content())
+            processes.running(&decode(selector)?)?.end_stdin().await.map(|()| no_content())
+        }
+        (&Method::POST, [selector, "resize"]) => {
+            let size = json(body).await?;
+            processes.running(&decode(selector)?)?.resize(size).map(|()| no_content())
         }
         (&Method::POST, [selector, "signal"]) => {
             let asked: exec::Signal = json(body).await?;

@@ -14,6 +14,7 @@ mod log;
 mod pipe;
 mod port;
 mod processes;
+mod pty;
 mod renew;
 mod ring;
 mod session;

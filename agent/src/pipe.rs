@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
@@ -27,6 +27,10 @@ impl Pipe {
         system::set_nonblocking(&fd)?;
         // SAFETY: an open descriptor of our own, that is closed only together with its registration.
         Ok(Pipe { fd: unsafe { AsyncFd::register(fd) }? })
+    }
+
+    pub fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 
     /// Whether there may be something to read.

@@ -58,6 +58,9 @@ impl Processes {
             let mut listed = session.names();
             listed.insert("cmd".into(), session.cmd.as_str().into());
             listed.insert("args".into(), json!(*session.args.borrow()));
+            if session.terminal.is_some() {
+                listed.insert("pty".into(), true.into());
+            }
             Value::Object(listed)
         };
         self.running.borrow().values().map(one).collect()

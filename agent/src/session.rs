@@ -1,6 +1,7 @@
 //! A program from its start to the end of its output.
 
 use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::rc::Rc;
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::failure::{Code, Failure};
 use crate::log::Log;
 use crate::pipe::Pipe;
+use crate::pty::{self, Size};
 use crate::system;
 
 /// How long silence of an ended program's descendants is waited for.
@@ -32,6 +34,8 @@ pub struct Session {
     pub log: Rc<Log>,
     /// Its stdin, where it has one that is open. The lock keeps those who write apart.
     pub stdin: Mutex<Option<Rc<Pipe>>>,
+    /// Its terminal, where it has one.
+    pub terminal: Option<Rc<Pipe>>,
     /// The wait status, once it has ended.
     pub status: Cell<Option<i32>>,
     pub ended: Notify,
@@ -70,11 +74,27 @@ impl Session {
         }
     }
 
-    /// Sends a signal to its group, unless it has ended.
+    /// Sends a signal to its group, unless it has ended. On a terminal that means the foreground group too, and the end
+    /// is a hangup as well: shells don't mind SIGTERM.
     pub fn signal(&self, signal: i32) {
-        if self.status.get().is_none() {
-            system::signal_group(self.pid, signal);
+        if self.status.get().is_some() {
+            return;
         }
+        let foreground = self.terminal.as_ref().and_then(|terminal| pty::foreground(terminal.as_raw_fd()));
+        let is_hangup = self.terminal.is_some() && matches!(signal, libc::SIGKILL | libc::SIGTERM);
+        for group in foreground.into_iter().filter(|group| *group != self.pid).chain([self.pid]) {
+            if is_hangup {
+                system::signal_group(group, libc::SIGHUP);
+            }
+            system::signal_group(group, signal);
+        }
+    }
+
+    /// Gives its terminal another size.
+    pub fn resize(&self, size: Size) -> Result<(), Failure> {
+        size.check()?;
+        let terminal = self.terminal.as_ref().ok_or_else(|| Failure::invalid("The program has no terminal."))?;
+        pty::resize(terminal.as_raw_fd(), size).map_err(|error| Failure::of(&error, "The terminal"))
     }
 
     /// Writes to its stdin, as fast as it reads.
@@ -93,21 +113,27 @@ impl Session {
         Ok(())
     }
 
-    /// Closes its stdin, behind what is being written.
-    pub async fn end_stdin(&self) {
+    /// Closes its stdin, behind what is being written. A terminal's input has no end.
+    pub async fn end_stdin(&self) -> Result<(), Failure> {
+        if self.terminal.is_some() {
+            return Err(Failure::invalid("The input of a terminal has no end; Ctrl-D is the byte 4."));
+        }
         *self.stdin.lock().await = None;
+        Ok(())
     }
 
     /// Stays with it until its output has ended; says how in the log.
-    pub async fn attend(self: Rc<Self>, outputs: Vec<Output>, time_limit: Option<Duration>) {
+    pub async fn attend(self: Rc<Self>, outputs: Vec<Output>, slave: Option<OwnedFd>, time_limit: Option<Duration>) {
         let began = Instant::now();
         let mut pump = Pump { session: self.clone(), outputs, turn: 0, owed: 0 };
         let time = async {
             let timed_out = self.keep_time(time_limit).await;
+            // Until here it was ours too, so that a program that closes and reopens its terminal doesn't end the output.
+            drop(slave);
             (timed_out, began.elapsed())
         };
         let ((), (timed_out, duration)) = tokio::join!(pump.run(), time);
-        self.end_stdin().await;
+        *self.stdin.lock().await = None;
         self.log.finish(self.exited(timed_out, duration));
         if !pump.outputs.is_empty() {
             spawn_local(pump.discard());

@@ -157,6 +157,7 @@ pub fn power_off() -> ! {
     std::process::exit(1)
 }
 
-fn check(result: i32) -> io::Result<()> {
+/// The error of a system call that says -1.
+pub fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
