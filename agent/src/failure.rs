@@ -20,6 +20,8 @@ pub enum Code {
     Closed,
     TooLarge,
     NoSpace,
+    /// Nothing listens on the port.
+    Refused,
     /// There are no processes, descriptors or memory left.
     Exhausted,
     Io,
@@ -37,6 +39,7 @@ impl Code {
             }
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+            Code::Refused => StatusCode::BAD_GATEWAY,
             Code::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
             Code::Io => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -13,13 +13,14 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::json;
+use tokio::sync::watch;
 
-use crate::body::{Answer, Reply, json};
+use crate::body::{Answer, Reply, Source, json};
 use crate::channel::Stream;
 use crate::failure::Failure;
 use crate::log::From;
 use crate::state::State;
-use crate::{exec, files, renew, system};
+use crate::{exec, files, renew, system, tunnel};
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -40,9 +41,11 @@ impl<F: Future + 'static> Executor<F> for Local {
 
 /// Serves a connection until its end.
 pub async fn serve(stream: Box<dyn Stream>, state: Rc<State>) {
+    // Closed when this is dropped: streams that wait for the guest wouldn't see that the connection is lost.
+    let (_open, connection) = watch::channel(());
     let service = service_fn(move |request| {
-        let state = state.clone();
-        async move { answer(request, state).await }
+        let (state, connection) = (state.clone(), connection.clone());
+        async move { answer(request, state, connection).await }
     });
     // How it ends does not matter: the host asks for the next one.
     let _ = http2::Builder::new(Local)
@@ -53,15 +56,21 @@ pub async fn serve(stream: Box<dyn Stream>, state: Rc<State>) {
         .await;
 }
 
-async fn answer(request: Request<Incoming>, state: Rc<State>) -> Answer {
-    Ok(route(request, state).await.unwrap_or_else(|failure| {
+type Connection = watch::Receiver<()>;
+
+async fn answer(request: Request<Incoming>, state: Rc<State>, connection: Connection) -> Answer {
+    Ok(route(request, state, connection).await.unwrap_or_else(|failure| {
         let mut response = reply(&json!({ "error": failure }));
         *response.status_mut() = failure.code.status();
         response
     }))
 }
 
-async fn route(request: Request<Incoming>, state: Rc<State>) -> Result<Response<Reply>, Failure> {
+async fn route(
+    request: Request<Incoming>,
+    state: Rc<State>,
+    connection: Connection,
+) -> Result<Response<Reply>, Failure> {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or("").to_owned();
@@ -87,6 +96,7 @@ async fn route(request: Request<Incoming>, state: Rc<State>) -> Result<Response<
         }
         (&Method::POST, ["v1", "exec"]) => Ok(Response::new(exec::exec(body, state).await?)),
         (method, ["v1", "processes", rest @ ..]) => route_processes(method, rest, Asked { query, body }, &state).await,
+        (&Method::POST, ["v1", "tunnels", port]) => Ok(source(tunnel::open(port, body, connection).await?)),
         (method, ["v1", "files", rest @ ..]) => route_files(method, rest, &query, body).await,
         _ => Err(Failure::invalid(format!("There is no {} {path}.", head.method))),
     }
@@ -119,8 +129,7 @@ async fn route_processes(
                 (None, Some(length)) => From::Tail(length),
                 (None, None) => From::Oldest,
             };
-            let reader = exec::output(&*processes.find(&decode(selector)?)?, from);
-            Ok(Response::new(Reply::Source(Box::new(reader))))
+            Ok(source(exec::output(&*processes.find(&decode(selector)?)?, from)))
         }
         (&Method::POST, [selector, "stdin"]) => {
             let session = processes.running(&decode(selector)?)?;
@@ -204,6 +213,10 @@ fn pieces(content: crate::files::Pieces, size: Option<u64>) -> Response<Reply> {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
     }
     response
+}
+
+fn source(source: impl Source + 'static) -> Response<Reply> {
+    Response::new(Reply::Source(Box::new(source)))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod session;
 mod spawn;
 mod state;
 mod system;
+mod tunnel;
 
 use std::io;
 use std::path::Path;

@@ -14,8 +14,13 @@ use crate::system;
 const PIECE: usize = 64 * 1024;
 
 thread_local! {
-    /// What all pipes are read into: nothing is kept for one that is silent.
+    /// What everything is read into: nothing is kept for one that is silent.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
+}
+
+/// Lends the memory that is read into, for the time of one read.
+pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|scratch| read(scratch))
 }
 
 pub struct Pipe {
@@ -42,7 +47,7 @@ impl Pipe {
 
     /// Reads at most `most` bytes and hands them to `take`. `false` is the end.
     pub fn read(&self, most: usize, take: impl FnOnce(&[u8])) -> bool {
-        SCRATCH.with_borrow_mut(|scratch| {
+        with_scratch(|scratch| {
             let into = &mut scratch[..most.min(PIECE)];
             match self.fd.try_io(Interest::READABLE, |fd| system::read(fd, into)) {
                 Ok(0) => false,

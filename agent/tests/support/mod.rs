@@ -188,11 +188,16 @@ impl Stream {
             self.status().await;
         }
         let body = self.body.as_mut().unwrap();
-        let piece = timeout(PATIENCE, body.data()).await.expect("a piece in time");
-        if let Some(Ok(piece)) = &piece {
-            body.flow_control().release_capacity(piece.len()).unwrap();
+        loop {
+            let piece = timeout(PATIENCE, body.data()).await.expect("a piece in time");
+            match &piece {
+                // Only carries the end.
+                Some(Ok(piece)) if piece.is_empty() => continue,
+                Some(Ok(piece)) => body.flow_control().release_capacity(piece.len()).unwrap(),
+                _ => {}
+            }
+            return piece;
         }
-        piece
     }
 
     /// The next frame.
