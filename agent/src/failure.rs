@@ -74,6 +74,7 @@ impl Failure {
             Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
                 (Code::Exhausted, "failed: there are no more descriptors or memory")
             }
+            Some(libc::ENOTEMPTY) => (Code::Exists, "is not empty"),
             Some(libc::ENAMETOOLONG) => (Code::Invalid, "is too long a name"),
             Some(libc::ELOOP) => (Code::Invalid, "is a link that leads in a circle"),
             _ => return Failure::new(Code::Io, format!("{subject}: {error}.")),

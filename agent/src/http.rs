@@ -19,8 +19,9 @@ use crate::body::{Answer, Reply, Source, json};
 use crate::channel::Stream;
 use crate::failure::Failure;
 use crate::log::From;
+use crate::pool::blocking;
 use crate::state::State;
-use crate::{exec, files, renew, system, tunnel};
+use crate::{exec, files, relocate, renew, system, tunnel};
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -83,7 +84,7 @@ async fn route(
             "uptime_ms": state.started.elapsed().as_millis() as u64,
         }))),
         (&Method::POST, ["v1", "prepare"]) => {
-            files::blocking(|| {
+            blocking(|| {
                 system::sync();
                 Ok(())
             })
@@ -118,7 +119,7 @@ async fn route_processes(
     match (method, rest) {
         (&Method::GET, []) => {
             let mut listed = json!({ "processes": processes.list() });
-            if parameter(&query, "ended")?.as_deref() == Some("true") {
+            if flag(&query, "ended")? {
                 listed["ended"] = processes.list_ended().into();
             }
             Ok(reply(&listed))
@@ -159,16 +160,20 @@ async fn route_files(method: &Method, rest: &[&str], query: &str, body: Incoming
             Ok(pieces(content, size))
         }
         (&Method::PUT, []) => files::write(path, body).await.map(|()| no_content()),
-        (&Method::DELETE, []) => files::blocking(move || files::remove(&path)).await.map(|()| no_content()),
+        (&Method::DELETE, []) => blocking(move || files::remove(&path)).await.map(|()| no_content()),
         (&Method::GET, ["list"]) => {
             let depth = parameter(query, "depth")?.and_then(|depth| depth.parse().ok()).unwrap_or(1);
-            let entries = files::blocking(move || files::list(&path, depth)).await?;
+            let entries = blocking(move || files::list(&path, depth)).await?;
             Ok(reply(&json!({ "entries": entries })))
         }
-        (&Method::GET, ["stat"]) => Ok(reply(&json!({ "entry": files::blocking(move || files::stat(&path)).await? }))),
-        (&Method::POST, ["mkdir"]) => {
-            Ok(reply(&json!({ "entry": files::blocking(move || files::make_dir(&path)).await? })))
+        (&Method::GET, ["stat"]) => Ok(reply(&json!({ "entry": blocking(move || files::stat(&path)).await? }))),
+        (&Method::POST, ["move"]) => {
+            let to = parameter(query, "to")?.ok_or_else(|| Failure::invalid("The target is missing."))?;
+            let (to, overwrite) = (files::resolve(&to)?, flag(query, "overwrite")?);
+            let entry = blocking(move || relocate::relocate(&path, &to, overwrite)).await?;
+            Ok(reply(&json!({ "entry": entry })))
         }
+        (&Method::POST, ["mkdir"]) => Ok(reply(&json!({ "entry": blocking(move || files::make_dir(&path)).await? }))),
         _ => Err(Failure::invalid(format!("There is no {method} of files like this."))),
     }
 }
@@ -181,6 +186,11 @@ fn parameter(query: &str, name: &str) -> Result<Option<String>, Failure> {
         .find(|(key, _)| *key == name)
         .map(|(_, value)| decode(value))
         .transpose()
+}
+
+/// A parameter of the query that is `true` or not.
+fn flag(query: &str, name: &str) -> Result<bool, Failure> {
+    Ok(parameter(query, name)?.as_deref() == Some("true"))
 }
 
 /// A parameter of the query that is a number.

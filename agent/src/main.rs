@@ -12,21 +12,23 @@ mod init;
 mod link;
 mod log;
 mod pipe;
+mod pool;
 mod port;
 mod processes;
 mod pty;
+mod relocate;
 mod renew;
 mod ring;
 mod session;
 mod spawn;
 mod state;
 mod system;
+mod tree;
 mod tunnel;
 
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local, yield_now};
@@ -38,11 +40,6 @@ use crate::state::State;
 /// The agent's ports in a capsule.
 const CONTROL: &str = "wrenn.control";
 const DATA: &str = "wrenn.data";
-
-/// Threads for work that blocks; they go when there is nothing to do.
-const MOST_THREADS: usize = 32;
-const THREAD_STACK: usize = 256 * 1024;
-const IDLE_THREAD: Duration = Duration::from_secs(2);
 
 const USAGE: &str = "usage: wrenn-agent --version\n       wrenn-agent serve --control PATH --data PATH";
 
@@ -73,12 +70,7 @@ fn main() {
 
 /// Serves until that is not possible any more, and returns why.
 fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) -> io::Error {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(MOST_THREADS)
-        .thread_stack_size(THREAD_STACK)
-        .thread_keep_alive(IDLE_THREAD)
-        .build();
+    let runtime = pool::start().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
     let served = runtime.and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {
             let (control, data) = open()?;
