@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::log::From;
 use crate::pool::blocking;
 use crate::state::State;
-use crate::{exec, files, relocate, renew, system, tunnel};
+use crate::{exec, files, relocate, renew, system, tar, tunnel};
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -167,6 +167,8 @@ async fn route_files(method: &Method, rest: &[&str], query: &str, body: Incoming
             Ok(reply(&json!({ "entries": entries })))
         }
         (&Method::GET, ["stat"]) => Ok(reply(&json!({ "entry": blocking(move || files::stat(&path)).await? }))),
+        (&Method::GET, ["tar"]) => Ok(pieces(tar::pack(path).await?, None)),
+        (&Method::PUT, ["tar"]) => tar::unpack(path, body).await.map(|()| no_content()),
         (&Method::POST, ["move"]) => {
             let to = parameter(query, "to")?.ok_or_else(|| Failure::invalid("The target is missing."))?;
             let (to, overwrite) = (files::resolve(&to)?, flag(query, "overwrite")?);

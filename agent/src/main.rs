@@ -23,6 +23,7 @@ mod session;
 mod spawn;
 mod state;
 mod system;
+mod tar;
 mod tree;
 mod tunnel;
 
