@@ -13,7 +13,6 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::watch;
 
 use crate::body::{Answer, Reply, Source, json};
 use crate::channel::Stream;
@@ -21,7 +20,7 @@ use crate::failure::Failure;
 use crate::log::From;
 use crate::pool::blocking;
 use crate::state::State;
-use crate::{exec, files, relocate, renew, system, tar, tunnel};
+use crate::{exec, files, relocate, renew, system, tar, tunnel, watch};
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -43,7 +42,7 @@ impl<F: Future + 'static> Executor<F> for Local {
 /// Serves a connection until its end.
 pub async fn serve(stream: Box<dyn Stream>, state: Rc<State>) {
     // Closed when this is dropped: streams that wait for the guest wouldn't see that the connection is lost.
-    let (_open, connection) = watch::channel(());
+    let (_open, connection) = tokio::sync::watch::channel(());
     let service = service_fn(move |request| {
         let (state, connection) = (state.clone(), connection.clone());
         async move { answer(request, state, connection).await }
@@ -57,7 +56,7 @@ pub async fn serve(stream: Box<dyn Stream>, state: Rc<State>) {
         .await;
 }
 
-type Connection = watch::Receiver<()>;
+type Connection = tokio::sync::watch::Receiver<()>;
 
 async fn answer(request: Request<Incoming>, state: Rc<State>, connection: Connection) -> Answer {
     Ok(route(request, state, connection).await.unwrap_or_else(|failure| {
@@ -169,6 +168,7 @@ async fn route_files(method: &Method, rest: &[&str], query: &str, body: Incoming
         (&Method::GET, ["stat"]) => Ok(reply(&json!({ "entry": blocking(move || files::stat(&path)).await? }))),
         (&Method::GET, ["tar"]) => Ok(pieces(tar::pack(path).await?, None)),
         (&Method::PUT, ["tar"]) => tar::unpack(path, body).await.map(|()| no_content()),
+        (&Method::GET, ["watch"]) => Ok(pieces(watch::watch(path, flag(query, "recursive")?).await?, None)),
         (&Method::POST, ["move"]) => {
             let to = parameter(query, "to")?.ok_or_else(|| Failure::invalid("The target is missing."))?;
             let (to, overwrite) = (files::resolve(&to)?, flag(query, "overwrite")?);

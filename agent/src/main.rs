@@ -26,6 +26,7 @@ mod system;
 mod tar;
 mod tree;
 mod tunnel;
+mod watch;
 
 use std::io;
 use std::path::Path;
