@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::log::From;
 use crate::pool::blocking;
 use crate::state::State;
-use crate::{exec, files, relocate, renew, system, tar, tunnel, watch};
+use crate::{exec, files, metrics, relocate, renew, system, tar, tunnel, watch};
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -82,6 +82,7 @@ async fn route(
             "kernel": system::kernel_release(),
             "uptime_ms": state.started.elapsed().as_millis() as u64,
         }))),
+        (&Method::GET, ["v1", "metrics"]) => Ok(reply(&metrics::Metrics::read()?)),
         (&Method::POST, ["v1", "prepare"]) => {
             blocking(|| {
                 system::sync();

@@ -11,6 +11,7 @@ mod http;
 mod init;
 mod link;
 mod log;
+mod metrics;
 mod pipe;
 mod pool;
 mod port;

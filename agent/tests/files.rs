@@ -187,6 +187,23 @@ async fn made_up_files_are_read_to_their_end_and_devices_are_written_in_place() 
 }
 
 #[tokio::test]
+async fn metrics_are_plausible_and_the_ticks_move_on() {
+    let agent = Agent::start("metrics").await;
+    let mut link = agent.link(b"").await;
+    let first = link.ask(Method::GET, "/v1/metrics", b"").await.json();
+    let number = |metrics: &serde_json::Value, at: &str| metrics.pointer(at).unwrap().as_f64().unwrap();
+    for (less, more) in [("/cpu/busy", "/cpu/total"), ("/memory/used", "/memory/total"), ("/disk/used", "/disk/total")]
+    {
+        assert!(0.0 < number(&first, less) && number(&first, less) < number(&first, more), "{less}");
+    }
+    assert!(number(&first, "/processes") > 1.0 && number(&first, "/cpu/count") >= 1.0);
+    assert_eq!(first["load"].as_array().unwrap().len(), 3);
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let second = link.ask(Method::GET, "/v1/metrics", b"").await.json();
+    assert!(number(&second, "/cpu/total") > number(&first, "/cpu/total"));
+}
+
+#[tokio::test]
 async fn health_and_renewal_answer_and_a_foreign_machine_is_left_alone() {
     let agent = Agent::start("health").await;
     let mut link = agent.link(b"GET / HTTP/1.1\r\n\r\n").await;
