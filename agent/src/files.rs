@@ -57,7 +57,8 @@ pub async fn read(path: PathBuf) -> Result<(Option<u64>, Pieces), Failure> {
         if opened.send(Ok(size)).is_ok() {
             send(file, size, &pieces);
         }
-    })?;
+    })
+    .await?;
     let size = told.await.unwrap_or_else(|_| Err(Failure::new(Code::Io, "The file could not be read.")))?;
     Ok((size, content))
 }
@@ -113,7 +114,8 @@ pub async fn write(path: PathBuf, mut body: Incoming) -> Result<(), Failure> {
                 None => return Err(Failure::invalid("The request broke off.")),
             }
         }
-    })?;
+    })
+    .await?;
     pass(&mut body, pieces).await;
     writing.await.unwrap_or_else(|_| Err(Failure::new(Code::Io, "The writing broke off.")))
 }

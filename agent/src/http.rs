@@ -22,8 +22,10 @@ use crate::pool::blocking;
 use crate::state::State;
 use crate::{exec, files, metrics, relocate, renew, system, tar, tunnel, watch};
 
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// What the host may send before it is read. All streams share the connection's part: programs that don't read their stdin
+/// must not use it up, since even a signal needs some. (The library also counts small pieces that wait against it.)
+const STREAM_WINDOW: u32 = 512 << 10;
+const CONNECTION_WINDOW: u32 = 64 << 20;
 const MOST_STREAMS: u32 = 1000;
 /// The version of the protocol.
 const PROTOCOL: u32 = 1;

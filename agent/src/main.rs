@@ -9,6 +9,7 @@ mod files;
 mod frames;
 mod http;
 mod init;
+mod limits;
 mod link;
 mod log;
 mod metrics;
@@ -21,6 +22,7 @@ mod relocate;
 mod renew;
 mod ring;
 mod session;
+mod small;
 mod spawn;
 mod state;
 mod system;
@@ -73,6 +75,9 @@ fn main() {
 
 /// Serves until that is not possible any more, and returns why.
 fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) -> io::Error {
+    if let Err(error) = limits::raise() {
+        init::complain(&format!("raising the limit of descriptors: {error}"));
+    }
     let runtime = pool::start().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
     let served = runtime.and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {

@@ -1,12 +1,12 @@
 //! What the machine is doing, read at the moment when it is asked for.
 
 use std::ffi::CStr;
-use std::fs;
 use std::io;
 
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::small;
 use crate::system::check;
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -45,7 +45,7 @@ struct Disk {
 
 impl Metrics {
     pub fn read() -> Result<Metrics, Failure> {
-        let read = |path: &str| fs::read_to_string(path).map_err(|error| Failure::of(&error, path));
+        let read = |path: &str| small::read(path).map_err(|error| Failure::of(&error, path));
         let (load, processes) = load(&read("/proc/loadavg")?);
         let disk = disk(c"/").map_err(|error| Failure::of(&error, "/"))?;
         Ok(Metrics { cpu: cpu(&read("/proc/stat")?), memory: memory(&read("/proc/meminfo")?), disk, processes, load })

@@ -4,11 +4,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::failure::{Code, Failure};
 
@@ -16,6 +18,8 @@ const MOST_THREADS: usize = 32;
 const MOST_WAITING: usize = 1024;
 const THREAD_STACK: usize = 256 * 1024;
 const IDLE_THREAD: Duration = Duration::from_secs(2);
+/// How long a thread that is there is waited for, when no other can be made.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -39,28 +43,55 @@ pub fn start() -> io::Result<()> {
 }
 
 /// Runs what may block. The answer never comes when it panics.
-pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<oneshot::Receiver<T>, Failure> {
+pub async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<oneshot::Receiver<T>, Failure> {
     let (tell, told) = oneshot::channel();
-    let job = Box::new(move || drop(tell.send(work())));
+    let (begin, begun) = oneshot::channel();
+    // Set by whoever comes first: the thread that begins, or who doesn't wait for it any longer.
+    let decided = Arc::new(AtomicBool::new(false));
+    let job = {
+        let decided = decided.clone();
+        move || {
+            if !decided.swap(true, Ordering::Relaxed) {
+                let _ = begin.send(());
+                drop(tell.send(work()));
+            }
+        }
+    };
+    let is_sure = enqueue(Box::new(job))?;
+    if !is_sure && timeout(PATIENCE, begun).await.is_err() && !decided.swap(true, Ordering::Relaxed) {
+        return Err(exhausted());
+    }
+    Ok(told)
+}
+
+fn exhausted() -> Failure {
+    Failure::new(Code::Exhausted, "There are no more threads for this.")
+}
+
+/// Whether there is, or will be, a thread for it; otherwise one that is there has to become free.
+fn enqueue(job: Job) -> Result<bool, Failure> {
     let mut pool = lock();
-    let exhausted = || Failure::new(Code::Exhausted, "There are no more threads for this.");
+    let mut is_sure = true;
     if pool.idle <= pool.jobs.len() {
-        if pool.threads < MOST_THREADS {
-            add_thread(&mut pool, false).map_err(|_| exhausted())?;
-        } else if pool.jobs.len() >= MOST_WAITING {
+        if pool.jobs.len() >= MOST_WAITING {
             return Err(exhausted());
+        }
+        if pool.threads < MOST_THREADS {
+            is_sure = add_thread(&mut pool, false).is_ok();
         }
     }
     pool.jobs.push_back(job);
     WORK.notify_one();
-    Ok(told)
+    Ok(is_sure)
 }
 
 /// Runs what may block, and waits for it.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    run(work)?.await.unwrap_or_else(|_| Err(Failure::new(Code::Io, "The work on it broke off.")))
+    run(work).await?.await.unwrap_or_else(|_| Err(Failure::new(Code::Io, "The work on it broke off.")))
 }
 
 fn add_thread(pool: &mut Pool, stays: bool) -> io::Result<()> {
@@ -98,23 +129,21 @@ fn work(stays: bool) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn work_is_done_at_once_by_as_many_as_there_may_be_and_survives_a_panic() {
+    #[tokio::test]
+    async fn work_is_done_at_once_by_as_many_as_there_may_be_and_survives_a_panic() {
         let (go, _) = tokio::sync::broadcast::channel::<()>(1);
-        let waiting: Vec<_> = (0..MOST_THREADS)
-            .map(|i| {
-                let mut go = go.subscribe();
-                run(move || go.blocking_recv().map(|()| i)).unwrap()
-            })
-            .collect();
-        let later = run(|| 99).unwrap();
+        let mut waiting = vec![];
+        for i in 0..MOST_THREADS {
+            let mut go = go.subscribe();
+            waiting.push(run(move || go.blocking_recv().map(|()| i)).await.unwrap());
+        }
+        let later = run(|| 99).await.unwrap();
         go.send(()).unwrap();
         for (i, told) in waiting.into_iter().enumerate() {
-            assert_eq!(told.blocking_recv().unwrap(), Ok(i));
+            assert_eq!(told.await.unwrap(), Ok(i));
         }
-        assert_eq!(later.blocking_recv().unwrap(), 99);
-        let broken = run(|| panic!("on purpose")).unwrap();
-        assert!(broken.blocking_recv().is_err());
-        assert_eq!(run(|| 1).unwrap().blocking_recv().unwrap(), 1);
+        assert_eq!(later.await.unwrap(), 99);
+        assert!(run(|| panic!("on purpose")).await.unwrap().await.is_err());
+        assert_eq!(run(|| 1).await.unwrap().await.unwrap(), 1);
     }
 }

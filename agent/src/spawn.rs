@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::failure::{Code, Failure};
 use crate::files;
 use crate::frames;
+use crate::limits;
 use crate::pty::{self, Size, Terminal};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -146,6 +147,7 @@ fn prepare_child() -> io::Result<()> {
             libc::close(file);
         }
     }
+    limits::apply_to_child();
     Ok(())
 }
 

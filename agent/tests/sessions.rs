@@ -156,6 +156,28 @@ async fn stdin_of_a_program_that_does_not_read_waits_and_ends_with_it() {
 }
 
 #[tokio::test]
+async fn programs_that_do_not_read_leave_room_for_others() {
+    let agent = Agent::start("deaf").await;
+    let mut link = agent.link(b"").await;
+    let mut streams = vec![];
+    for i in 0..20 {
+        start(&mut link, detached("sleep 100", json!({ "stdin": true, "tag": format!("deaf{i}") }))).await;
+        let mut stream = Stream::open(&mut link, Method::POST, &format!("/v1/processes/deaf{i}/stdin")).await;
+        stream.send(&vec![b'x'; 2 << 20]);
+        streams.push(stream);
+    }
+    let mut typed = Stream::open(&mut link, Method::POST, "/v1/processes/deaf0/stdin").await;
+    for _ in 0..10_000 {
+        typed.send(b"x");
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let kill = json!({ "signal": "SIGKILL" }).to_string();
+    for i in 0..20 {
+        assert_eq!(link.ask(Method::POST, &format!("/v1/processes/deaf{i}/signal"), kill.as_bytes()).await.status, 204);
+    }
+}
+
+#[tokio::test]
 async fn what_is_out_of_bounds_is_refused() {
     let agent = Agent::start("bounds").await;
     let mut link = agent.link(b"").await;

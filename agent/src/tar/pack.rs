@@ -41,7 +41,8 @@ pub async fn pack(path: PathBuf) -> Result<Pieces, Failure> {
         if let Err(error) = ended {
             let _ = sink.pieces.blocking_send(Err(error));
         }
-    })?;
+    })
+    .await?;
     Ok(content)
 }
 

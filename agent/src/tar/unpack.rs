@@ -28,7 +28,8 @@ pub async fn unpack(path: PathBuf, mut body: Incoming) -> Result<(), Failure> {
         files::make_parents(&path)?;
         let base = fs::canonicalize(&path).map_err(about(&path))?;
         unpack_below(&base, Source { content, piece: Bytes::new(), is_over: false })
-    })?;
+    })
+    .await?;
     files::pass(&mut body, pieces).await;
     working.await.unwrap_or_else(|_| Err(Failure::new(Code::Io, "The unpacking broke off.")))
 }

@@ -24,15 +24,22 @@ pub struct Agent {
 
 impl Agent {
     pub async fn start(name: &str) -> Agent {
+        Agent::start_with(name, |_| ()).await.unwrap()
+    }
+
+    /// Starts it in its own way.
+    pub async fn start_with(name: &str, prepare: impl FnOnce(&mut Command)) -> std::io::Result<Agent> {
         let dir = std::env::temp_dir().join(format!("wrenn-agent-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let [control, data] = ["control", "data"].map(|port| dir.join(port));
         let program = env!("CARGO_BIN_EXE_wrenn-agent");
-        let child =
-            Command::new(program).arg("serve").arg("--control").arg(&control).arg("--data").arg(&data).spawn().unwrap();
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--control").arg(&control).arg("--data").arg(&data);
+        prepare(&mut command);
+        let child = command.spawn()?;
         let agent = Agent { dir, child };
         eventually("the agent listens", || agent.dir.join("data").exists()).await;
-        agent
+        Ok(agent)
     }
 
     pub fn pid(&self) -> u32 {
@@ -50,8 +57,8 @@ impl Agent {
 
     async fn try_link(&self, old: &[u8]) -> Link {
         let marker = [0x5a; 16];
-        let mut data = UnixStream::connect(self.dir.join("data")).await.unwrap();
-        let mut control = UnixStream::connect(self.dir.join("control")).await.unwrap();
+        let mut data = connect(self.dir.join("data")).await;
+        let mut control = connect(self.dir.join("control")).await;
         data.write_all(old).await.unwrap();
         control.write_all(format!("\nlink {}\n", "5a".repeat(16)).as_bytes()).await.unwrap();
         let mut ready = [0; 39];
@@ -61,11 +68,28 @@ impl Agent {
         let mut answer = [0; 16];
         data.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, marker);
-        let (send, connection) = h2::client::handshake(data).await.unwrap();
+        let (send, connection) = h2::client::Builder::new()
+            // Programs that write line by line send many small pieces, and tests let them wait.
+            .data_frame_budget(1 << 30)
+            .handshake(data)
+            .await
+            .unwrap();
         let task = tokio::spawn(async move {
             let _ = connection.await;
         });
         Link { send, task, _control: control }
+    }
+}
+
+/// Connects; a socket that has its name already may take a moment until it listens.
+async fn connect(path: PathBuf) -> UnixStream {
+    loop {
+        match UnixStream::connect(&path).await {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            connected => return connected.unwrap(),
+        }
     }
 }
 
