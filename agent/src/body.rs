@@ -21,6 +21,14 @@ pub enum Reply {
     Whole(Option<Bytes>),
     /// Comes piece by piece; an error resets the stream.
     Pieces(mpsc::Receiver<io::Result<Bytes>>),
+    /// Comes as it is asked for, and is dropped when the host is not interested any more.
+    Source(Box<dyn Source>),
+}
+
+/// What makes the pieces of an answer when the host has room for them.
+pub trait Source {
+    /// The next piece; `None` at the end, an error resets the stream.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 }
 
 impl Body for Reply {
@@ -31,6 +39,7 @@ impl Body for Reply {
         match self.get_mut() {
             Reply::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Reply::Pieces(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Reply::Source(source) => source.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
     }
 
@@ -41,7 +50,7 @@ impl Body for Reply {
     fn size_hint(&self) -> SizeHint {
         match self {
             Reply::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Reply::Pieces(_) => SizeHint::default(),
+            Reply::Pieces(_) | Reply::Source(_) => SizeHint::default(),
         }
     }
 }
@@ -56,15 +65,17 @@ pub async fn json<T: DeserializeOwned>(body: Incoming) -> Result<T, Failure> {
 }
 
 /// The next piece of a request's body; `None` at its end, an error when the connection or the stream is lost.
-pub async fn next_piece(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+pub async fn next_piece(body: &mut Incoming) -> Option<io::Result<Bytes>> {
     loop {
-        match body.frame().await? {
-            Ok(frame) => {
+        match body.frame().await {
+            Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     return Some(Ok(data));
                 }
             }
-            Err(error) => return Some(Err(error)),
+            Some(Err(error)) => return Some(Err(io::Error::other(error))),
+            // A stream that was cancelled ends without an error, but also without an end.
+            None => return (!body.is_end_stream()).then(|| Err(io::ErrorKind::ConnectionReset.into())),
         }
     }
 }

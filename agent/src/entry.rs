@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::small;
+
 #[derive(Debug, Serialize)]
 pub struct Entry {
     name: String,
@@ -81,7 +83,7 @@ pub struct Names {
 
 impl Names {
     pub fn load() -> Names {
-        let load = |path| parse(&fs::read_to_string(path).unwrap_or_default());
+        let load = |path| parse(&small::read(path).unwrap_or_default());
         Names { users: load("/etc/passwd"), groups: load("/etc/group") }
     }
 }

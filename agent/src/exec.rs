@@ -1,37 +1,26 @@
-//! Programs that run attached to a request, or detached from all.
+//! Requests that start programs, and that write to them.
 
-use std::cell::Cell;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use serde::Deserialize;
-use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::pipe;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{sleep, sleep_until};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::task::spawn_local;
 
-use crate::body::next_piece;
+use crate::body::{Reply, next_piece};
 use crate::failure::Failure;
-use crate::files::Pieces;
 use crate::frames::{self, Decoder};
-use crate::processes::Listed;
-use crate::spawn::{Spawned, Spec, spawn};
+use crate::log::{From, Log, Reader};
+use crate::pipe::Pipe;
+use crate::pty::Terminal;
+use crate::session::{Output, Session};
+use crate::spawn::{Connection, OnDisconnect, Spawned, Spec, spawn};
 use crate::state::State;
-
-type Output = mpsc::Sender<std::io::Result<Bytes>>;
-
-/// Frames that wait for the host; more slows the program.
-const WAITING_FRAMES: usize = 4;
-const PIECE: usize = 64 * 1024;
-/// How long the output of an ended program's descendants is still waited for.
-const LINGER: Duration = Duration::from_millis(250);
+use crate::system::random_hex;
 
 /// A signal that may be sent.
 #[derive(Deserialize)]
@@ -44,41 +33,91 @@ impl Signal {
         match self.signal.as_str() {
             "SIGKILL" => Ok(libc::SIGKILL),
             "SIGTERM" => Ok(libc::SIGTERM),
+            "SIGINT" => Ok(libc::SIGINT),
+            "SIGHUP" => Ok(libc::SIGHUP),
+            "SIGQUIT" => Ok(libc::SIGQUIT),
             other => Err(Failure::invalid(format!("{other} is not a signal that can be sent."))),
         }
     }
 }
 
 /// Starts the program that the first frame names; the answer's frames come as it runs.
-pub async fn exec(mut body: Incoming, state: Rc<State>) -> Result<Pieces, Failure> {
+pub async fn exec(mut body: Incoming, state: Rc<State>) -> Result<Reply, Failure> {
     let mut decoder = Decoder::default();
     let mut spec = first_frame(&mut body, &mut decoder).await?;
-    if spec.detached && spec.tag.is_none() {
-        spec.tag = Some(generated_tag());
+    spec.check()?;
+    if spec.tag.is_none() && (spec.detached || spec.pty.is_some()) {
+        let prefix = if spec.pty.is_some() { "pty" } else { "proc" };
+        spec.tag = Some(format!("{prefix}-{}", random_hex(4)));
     }
-    if let Some(tag) = &spec.tag {
-        state.processes.check_free(tag)?;
+    state.processes.check(spec.tag.as_deref())?;
+    let session = start(&spec, &state)?;
+    let started = frames::encode(frames::STARTED, Value::Object(session.names()).to_string().as_bytes());
+    if spec.detached {
+        return Ok(Reply::Whole(Some(started)));
     }
-    // Nothing may be awaited between these two: the reaper has to know the program before it can end.
-    let spawned = spawn(&spec)?;
-    let ended = state.processes.add(Listed {
-        pid: spawned.pid,
+    let mut reader = session.log.attach(From::Oldest).with_head(started);
+    if spec.on_disconnect() == OnDisconnect::Kill {
+        let session = session.clone();
+        // Does nothing to one that has ended.
+        reader = reader.on_drop(move || session.signal(libc::SIGKILL));
+    }
+    spawn_local(feed(Input { body, decoder }, session));
+    Ok(Reply::Source(Box::new(reader)))
+}
+
+/// Starts a program and what attends it.
+fn start(spec: &Spec, state: &State) -> Result<Rc<Session>, Failure> {
+    // Nothing may be awaited before the program is entered: the reaper has to know it before it can end.
+    let Spawned { pid, connection } = spawn(spec)?;
+    let Ends { stdin, terminal, outputs, slave } = Ends::of(connection);
+    let session = Rc::new(Session {
+        id: format!("exec-{}", random_hex(8)),
+        pid,
         tag: spec.tag.clone(),
         cmd: spec.cmd.clone(),
-        args: spec.args.clone(),
+        args: spec.args.clone().into(),
+        log: Rc::new(Log::new(spec.log_bytes(), state.processes.held.clone())),
+        stdin: Mutex::new(stdin),
+        terminal,
+        status: None.into(),
+        ended: Default::default(),
     });
+    state.processes.add(session.clone());
+    spawn_local(session.clone().attend(outputs, slave, spec.timeout_ms.map(Duration::from_millis)));
+    Ok(session)
+}
 
-    let (output, pieces) = mpsc::channel(WAITING_FRAMES);
-    let mut started = json!({ "pid": spawned.pid });
-    if let Some(tag) = &spec.tag {
-        started["tag"] = tag.as_str().into();
+/// Our ends of what connects us to a program.
+#[derive(Default)]
+struct Ends {
+    stdin: Option<Rc<Pipe>>,
+    terminal: Option<Rc<Pipe>>,
+    outputs: Vec<Output>,
+    slave: Option<OwnedFd>,
+}
+
+impl Ends {
+    /// What cannot be watched is closed: the program lives without it.
+    fn of(connection: Connection) -> Ends {
+        let pipe = |fd| Pipe::new(fd).map(Rc::new).ok();
+        match connection {
+            Connection::Pipes(stdin, outputs) => Ends {
+                stdin: stdin.and_then(pipe),
+                outputs: outputs.into_iter().filter_map(|(fd, kind)| Some((pipe(fd)?, kind))).collect(),
+                ..Ends::default()
+            },
+            Connection::Terminal(Terminal { master, slave }) => {
+                let master = pipe(master);
+                Ends {
+                    stdin: master.clone(),
+                    outputs: master.iter().map(|master| (master.clone(), frames::STDOUT)).collect(),
+                    terminal: master,
+                    slave: Some(slave),
+                }
+            }
+        }
     }
-    let _ = output.try_send(Ok(frames::encode(frames::STARTED, started.to_string().as_bytes())));
-    if !spec.detached {
-        let time_limit = spec.timeout_ms.map(Duration::from_millis);
-        spawn_local(attend(spawned, Attended { ended, output, time_limit }, Input { body, decoder }));
-    }
-    Ok(pieces)
 }
 
 async fn first_frame(body: &mut Incoming, decoder: &mut Decoder) -> Result<Spec, Failure> {
@@ -102,127 +141,72 @@ struct Input {
     decoder: Decoder,
 }
 
-struct Attended {
-    ended: oneshot::Receiver<i32>,
-    output: Output,
-    time_limit: Option<Duration>,
-}
-
-/// Stays with a program until its end: its time limit, its input and output, and the host's interest in it.
-async fn attend(spawned: Spawned, attended: Attended, input: Input) {
-    let Attended { mut ended, output, time_limit } = attended;
-    let Spawned { pid, stdin, stdout, stderr } = spawned;
-    let began = Instant::now();
-    let activity = Rc::new(Activity::default());
-    let mut readers = [(stdout, frames::STDOUT), (stderr, frames::STDERR)]
-        .map(|(pipe, kind)| spawn_local(forward(pipe, kind, output.clone(), activity.clone())));
-    let feeder = spawn_local(feed(input, stdin, pid));
-
-    let mut timed_out = false;
-    let deadline = time_limit.map(|limit| tokio::time::Instant::from_std(began + limit));
-    let status = loop {
-        tokio::select! {
-            status = &mut ended => break status.unwrap_or(0),
-            _ = output.closed() => {
-                crate::system::signal_group(pid, libc::SIGKILL);
-                break (&mut ended).await.unwrap_or(0);
-            }
-            _ = sleep_until(deadline.unwrap_or_else(tokio::time::Instant::now)), if deadline.is_some() && !timed_out => {
-                timed_out = true;
-                crate::system::signal_group(pid, libc::SIGKILL);
-            }
-        }
-    };
-    let duration_ms = began.elapsed().as_millis() as u64;
-    drain(&mut readers, &activity).await;
-    feeder.abort();
-    let status = ExitStatus::from_raw(status);
-    let mut end =
-        json!({ "exit_code": status.code().unwrap_or(-1), "timed_out": timed_out, "duration_ms": duration_ms });
-    if let Some(signal) = status.signal() {
-        end["signal"] = signal.into();
-    }
-    let _ = output.send(Ok(frames::encode(frames::EXITED, end.to_string().as_bytes()))).await;
-}
-
-/// When output last moved, and whether it waits for the host right now.
-struct Activity {
-    last: Cell<Instant>,
-    sending: Cell<u32>,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Activity { last: Cell::new(Instant::now()), sending: Cell::new(0) }
+/// Passes the host's frames on, until the program has ended.
+async fn feed(input: Input, session: Rc<Session>) {
+    tokio::select! {
+        _ = feed_all(input, &session) => {}
+        _ = session.wait() => {}
     }
 }
 
-/// Waits for the rest of the output. A pipe that a descendant keeps open and silent is waited for only a moment; a host
-/// that reads slowly is waited for as long as it takes.
-async fn drain(readers: &mut [JoinHandle<()>; 2], activity: &Activity) {
-    activity.last.set(Instant::now());
-    for reader in readers.iter_mut() {
-        loop {
-            tokio::select! {
-                _ = &mut *reader => break,
-                _ = sleep(LINGER) => {
-                    if activity.sending.get() == 0 && activity.last.get().elapsed() >= LINGER {
-                        reader.abort();
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Sends what comes out of a pipe, as fast as the host takes it.
-async fn forward(pipe: Option<OwnedFd>, kind: u8, output: Output, activity: Rc<Activity>) {
-    let Some(Ok(mut pipe)) = pipe.map(pipe::Receiver::from_owned_fd) else { return };
-    let mut buffer = vec![0; PIECE];
-    while let Ok(n @ 1..) = pipe.read(&mut buffer).await {
-        activity.sending.set(activity.sending.get() + 1);
-        let sent = output.send(Ok(frames::encode(kind, &buffer[..n]))).await;
-        activity.sending.set(activity.sending.get() - 1);
-        activity.last.set(Instant::now());
-        if sent.is_err() {
-            return;
-        }
-    }
-}
-
-/// Passes the host's frames on. The end of the request is the end of stdin and no more.
-async fn feed(mut input: Input, stdin: Option<OwnedFd>, pid: i32) {
-    let mut pipe = stdin.and_then(|pipe| pipe::Sender::from_owned_fd(pipe).ok());
+/// The end of the request is the end of stdin and no more; a request that breaks off isn't even that. What a terminal's
+/// end would be is up to its program.
+async fn feed_all(mut input: Input, session: &Session) {
     loop {
-        while let Ok(Some((kind, payload))) = input.decoder.next() {
-            match kind {
-                frames::STDIN => pipe = write_or_drop(pipe, &payload).await,
-                frames::STDIN_END => pipe = None,
-                frames::SIGNAL => {
-                    let asked = serde_json::from_slice::<Signal>(&payload).ok().and_then(|asked| asked.number().ok());
-                    if let Some(signal) = asked {
-                        crate::system::signal_group(pid, signal);
-                    }
-                }
-                _ => {}
+        loop {
+            match input.decoder.next() {
+                Ok(Some((kind, payload))) => take(kind, &payload, session).await,
+                Ok(None) => break,
+                // Where the next frame begins is not known any more.
+                Err(()) => return drop(session.end_stdin().await),
             }
         }
         match next_piece(&mut input.body).await {
             Some(Ok(piece)) => input.decoder.push(&piece),
-            _ => return,
+            Some(Err(_)) => return,
+            None => return drop(session.end_stdin().await),
         }
     }
 }
 
-/// Writes to a pipe; one that nobody reads any more is let go.
-async fn write_or_drop(pipe: Option<pipe::Sender>, data: &[u8]) -> Option<pipe::Sender> {
-    let mut pipe = pipe?;
-    pipe.write_all(data).await.ok().map(|()| pipe)
+async fn take(kind: u8, payload: &Bytes, session: &Session) {
+    match kind {
+        // A program that doesn't read any more doesn't mind.
+        frames::STDIN => drop(session.write(payload).await),
+        frames::STDIN_END => drop(session.end_stdin().await),
+        frames::RESIZE => {
+            if let Ok(size) = serde_json::from_slice(payload) {
+                let _ = session.resize(size);
+            }
+        }
+        frames::SIGNAL => {
+            if let Some(signal) = serde_json::from_slice::<Signal>(payload).ok().and_then(|asked| asked.number().ok()) {
+                session.signal(signal);
+            }
+        }
+        _ => {}
+    }
 }
 
-fn generated_tag() -> String {
-    let mut random = [0; 4];
-    // SAFETY: the buffer is valid for its length.
-    unsafe { libc::getrandom(random.as_mut_ptr().cast(), random.len(), 0) };
-    format!("proc-{:08x}", u32::from_ne_bytes(random))
+/// Writes the body of a request to a program's stdin.
+pub async fn write_stdin(session: &Session, mut body: Incoming) -> Result<(), Failure> {
+    if session.stdin.lock().await.is_none() {
+        // Said even if there is nothing to write.
+        return session.write(b"").await;
+    }
+    while let Some(piece) = next_piece(&mut body).await {
+        let piece = piece.map_err(|_| Failure::invalid("The request broke off."))?;
+        session.write(&piece).await?;
+    }
+    Ok(())
+}
+
+/// The output of a program: where it begins, what is kept of it, and what comes.
+pub fn output(session: &Session, from: From) -> Reader {
+    let reader = session.log.attach(from);
+    let mut position = session.names();
+    position.insert("offset".into(), reader.offset.into());
+    position.insert("dropped".into(), reader.dropped.into());
+    let position = Value::Object(position).to_string();
+    reader.with_head(frames::encode(frames::POSITION, position.as_bytes()))
 }

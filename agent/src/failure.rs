@@ -16,8 +16,14 @@ pub enum Code {
     IsDirectory,
     NotDirectory,
     NotExecutable,
+    /// The stdin that is to be written is closed.
+    Closed,
     TooLarge,
     NoSpace,
+    /// Nothing listens on the port.
+    Refused,
+    /// There are no processes, descriptors or memory left.
+    Exhausted,
     Io,
 }
 
@@ -28,9 +34,13 @@ impl Code {
             Code::Invalid => StatusCode::BAD_REQUEST,
             Code::Denied => StatusCode::FORBIDDEN,
             Code::NotFound => StatusCode::NOT_FOUND,
-            Code::Exists | Code::IsDirectory | Code::NotDirectory | Code::NotExecutable => StatusCode::CONFLICT,
+            Code::Exists | Code::IsDirectory | Code::NotDirectory | Code::NotExecutable | Code::Closed => {
+                StatusCode::CONFLICT
+            }
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+            Code::Refused => StatusCode::BAD_GATEWAY,
+            Code::Exhausted => StatusCode::SERVICE_UNAVAILABLE,
             Code::Io => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -61,6 +71,10 @@ impl Failure {
             Some(libc::ENOTDIR) => (Code::NotDirectory, "is not a directory, or below something that is none"),
             Some(libc::EACCES | libc::EPERM | libc::EROFS) => (Code::Denied, "may not be used this way"),
             Some(libc::ENOSPC | libc::EDQUOT) => (Code::NoSpace, "does not fit: the disk is full"),
+            Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
+                (Code::Exhausted, "failed: there are no more descriptors or memory")
+            }
+            Some(libc::ENOTEMPTY) => (Code::Exists, "is not empty"),
             Some(libc::ENAMETOOLONG) => (Code::Invalid, "is too long a name"),
             Some(libc::ELOOP) => (Code::Invalid, "is a link that leads in a circle"),
             _ => return Failure::new(Code::Io, format!("{subject}: {error}.")),

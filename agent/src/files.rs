@@ -8,11 +8,13 @@ use std::path::{Component, Path, PathBuf};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
 
 use crate::body::next_piece;
 use crate::entry::{Entry, Names};
 use crate::failure::{Code, Failure};
+use crate::pool;
+use crate::system::random_hex;
+use crate::tree;
 
 /// The pieces of a file on their way.
 pub type Pieces = mpsc::Receiver<io::Result<Bytes>>;
@@ -20,13 +22,6 @@ pub type Pieces = mpsc::Receiver<io::Result<Bytes>>;
 const PIECE: usize = 128 * 1024;
 const WAITING_PIECES: usize = 4;
 const MOST_ENTRIES: usize = 100_000;
-
-/// Runs what may block.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    spawn_blocking(work).await.unwrap_or_else(|error| Err(Failure::new(Code::Io, error.to_string())))
-}
 
 /// The absolute path that is meant; `~` and relative ones mean below /root. `..` is taken away with what it follows.
 pub fn resolve(given: &str) -> Result<PathBuf, Failure> {
@@ -45,7 +40,8 @@ pub fn resolve(given: &str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-fn about(path: &Path) -> impl Fn(io::Error) -> Failure {
+/// Makes failures of errors about a path.
+pub fn about(path: &Path) -> impl Fn(io::Error) -> Failure {
     move |error| Failure::of(&error, &path.to_string_lossy())
 }
 
@@ -53,7 +49,7 @@ fn about(path: &Path) -> impl Fn(io::Error) -> Failure {
 pub async fn read(path: PathBuf) -> Result<(Option<u64>, Pieces), Failure> {
     let (opened, told) = oneshot::channel();
     let (pieces, content) = mpsc::channel(WAITING_PIECES);
-    spawn_blocking(move || {
+    pool::run(move || {
         let (file, size) = match open(&path) {
             Ok(open) => open,
             Err(failure) => return drop(opened.send(Err(failure))),
@@ -61,7 +57,8 @@ pub async fn read(path: PathBuf) -> Result<(Option<u64>, Pieces), Failure> {
         if opened.send(Ok(size)).is_ok() {
             send(file, size, &pieces);
         }
-    });
+    })
+    .await?;
     let size = told.await.unwrap_or_else(|_| Err(Failure::new(Code::Io, "The file could not be read.")))?;
     Ok((size, content))
 }
@@ -99,8 +96,8 @@ fn send(file: File, size: Option<u64>, pieces: &mpsc::Sender<io::Result<Bytes>>)
     }
 }
 
-/// What the thread that writes is told.
-enum Word {
+/// What a thread that writes is told.
+pub enum Word {
     Piece(Bytes),
     End,
 }
@@ -108,7 +105,7 @@ enum Word {
 /// Writes a file whole or not at all: a request that breaks off leaves what was there.
 pub async fn write(path: PathBuf, mut body: Incoming) -> Result<(), Failure> {
     let (pieces, mut content) = mpsc::channel(WAITING_PIECES);
-    let writing = spawn_blocking(move || {
+    let writing = pool::run(move || {
         let mut target = Target::create(&path)?;
         loop {
             match content.blocking_recv() {
@@ -117,21 +114,26 @@ pub async fn write(path: PathBuf, mut body: Incoming) -> Result<(), Failure> {
                 None => return Err(Failure::invalid("The request broke off.")),
             }
         }
-    });
+    })
+    .await?;
+    pass(&mut body, pieces).await;
+    writing.await.unwrap_or_else(|_| Err(Failure::new(Code::Io, "The writing broke off.")))
+}
+
+/// Passes a request's body to a thread, and its end if it comes to that.
+pub async fn pass(body: &mut Incoming, pieces: mpsc::Sender<Word>) {
     loop {
-        let word = match next_piece(&mut body).await {
+        let word = match next_piece(body).await {
             Some(Ok(piece)) => Word::Piece(piece),
             None => Word::End,
-            Some(Err(_)) => break,
+            Some(Err(_)) => return,
         };
         let is_end = matches!(word, Word::End);
         // When the thread has given up already, it says why.
         if pieces.send(word).await.is_err() || is_end {
-            break;
+            return;
         }
     }
-    drop(pieces);
-    writing.await.unwrap_or_else(|error| Err(Failure::new(Code::Io, error.to_string())))
 }
 
 /// A file that is being written: beside its place, and moved there when it is whole.
@@ -156,17 +158,8 @@ impl Target {
             }
             _ => {}
         }
-        fs::create_dir_all(parent).map_err(|error| match error.kind() {
-            // A file in the place of a parent.
-            io::ErrorKind::AlreadyExists => {
-                Failure::of(&io::Error::from_raw_os_error(libc::ENOTDIR), &parent.to_string_lossy())
-            }
-            _ => Failure::of(&error, &parent.to_string_lossy()),
-        })?;
-        let mut random = [0; 8];
-        // SAFETY: the buffer is valid for its length.
-        unsafe { libc::getrandom(random.as_mut_ptr().cast(), random.len(), 0) };
-        let beside = parent.join(format!(".wrenn-{:016x}", u64::from_ne_bytes(random)));
+        make_parents(parent)?;
+        let beside = parent.join(format!(".wrenn-{}", random_hex(8)));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&beside).map_err(about(path))?;
         Ok(Target { file, moved: Some((beside, path.to_owned())) })
     }
@@ -193,8 +186,7 @@ pub fn remove(path: &Path) -> Result<(), Failure> {
     if path == Path::new("/") {
         return Err(Failure::invalid("The root directory cannot be removed."));
     }
-    let found = fs::symlink_metadata(path).map_err(about(path))?;
-    if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.map_err(about(path))
+    tree::remove(path).map_err(about(path))
 }
 
 pub fn stat(path: &Path) -> Result<Entry, Failure> {
@@ -204,43 +196,46 @@ pub fn stat(path: &Path) -> Result<Entry, Failure> {
 
 /// Makes a directory and its parents.
 pub fn make_dir(path: &Path) -> Result<Entry, Failure> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Failure::of(&io::Error::from_raw_os_error(libc::ENOTDIR), &parent.to_string_lossy())
-            }
-            _ => Failure::of(&error, &parent.to_string_lossy()),
-        })?;
-    }
+    path.parent().map_or(Ok(()), make_parents)?;
     fs::create_dir(path).map_err(about(path))?;
     stat(path)
+}
+
+/// Makes a directory with its parents, unless it is there.
+pub fn make_parents(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|error| match error.kind() {
+        // A file in the place of a parent.
+        io::ErrorKind::AlreadyExists => about(path)(io::Error::from_raw_os_error(libc::ENOTDIR)),
+        _ => about(path)(error),
+    })
 }
 
 /// The entries of a directory, to `depth` levels, sorted by path. Links are not followed.
 pub fn list(path: &Path, depth: u32) -> Result<Vec<Entry>, Failure> {
     let names = Names::load();
-    let mut entries = vec![];
-    collect(path, depth.max(1), &names, &mut entries)?;
-    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
-}
-
-fn collect(path: &Path, depth: u32, names: &Names, into: &mut Vec<(PathBuf, Entry)>) -> Result<(), Failure> {
-    for item in fs::read_dir(path).map_err(about(path))? {
-        let item = item.map_err(about(path))?;
-        let below = item.path();
-        // What vanishes meanwhile is not there.
-        let Ok(found) = fs::symlink_metadata(&below) else { continue };
-        if into.len() == MOST_ENTRIES {
-            return Err(Failure::new(Code::TooLarge, format!("There are more than {MOST_ENTRIES} entries.")));
-        }
-        let is_dir = found.is_dir();
-        into.push((below.clone(), Entry::new(&below, &found, names)));
-        if is_dir && depth > 1 {
-            collect(&below, depth - 1, names, into)?;
+    let mut entries: Vec<(PathBuf, Entry)> = vec![];
+    let mut pending = vec![(path.to_owned(), 1)];
+    while let Some((directory, level)) = pending.pop() {
+        let items = match fs::read_dir(&directory) {
+            Ok(items) => items,
+            // What vanishes meanwhile is not there.
+            Err(error) if level > 1 && error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(about(&directory)(error)),
+        };
+        for item in items {
+            let below = item.map_err(about(&directory))?.path();
+            let Ok(found) = fs::symlink_metadata(&below) else { continue };
+            if entries.len() == MOST_ENTRIES {
+                return Err(Failure::new(Code::TooLarge, format!("There are more than {MOST_ENTRIES} entries.")));
+            }
+            if found.is_dir() && level < depth {
+                pending.push((below.clone(), level + 1));
+            }
+            entries.push((below.clone(), Entry::new(&below, &found, &names)));
         }
     }
-    Ok(())
+    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ pub const START: u8 = 0x01;
 pub const STDIN: u8 = 0x02;
 pub const STDIN_END: u8 = 0x03;
 pub const SIGNAL: u8 = 0x04;
+pub const RESIZE: u8 = 0x05;
 pub const STARTED: u8 = 0x81;
 pub const STDOUT: u8 = 0x82;
 pub const STDERR: u8 = 0x83;
 pub const EXITED: u8 = 0x84;
+pub const POSITION: u8 = 0x85;
 
 const HEADER: usize = 5;
 /// The longest payload that is taken; a start carries arguments and environment.

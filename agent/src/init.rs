@@ -6,6 +6,8 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::limits::prefer;
+use crate::small;
 use crate::system::{chroot_here, load_module, loopback_up, mount, set_hostname};
 
 const DISK: &str = "/dev/vda";
@@ -26,6 +28,7 @@ pub fn start() -> Result<(), String> {
     step("mounting the rest", mount_rest())?;
     step("bringing up the loopback interface", loopback_up())?;
     step("setting the hostname", set_hostname("wrenn"))?;
+    step("preferring the agent", prefer())?;
     // Whatever uses up the memory, the agent is the last to be ended for it.
     step("protecting the agent", fs::write("/proc/self/oom_score_adj", "-1000"))
 }
@@ -34,7 +37,7 @@ pub fn start() -> Result<(), String> {
 pub fn complain(message: &str) {
     let text = format!("wrenn-agent: {message}\n");
     for path in ["/dev/console", "/dev/kmsg"] {
-        if let Ok(mut file) = fs::OpenOptions::new().write(true).open(path) {
+        if let Ok(mut file) = small::open_to_write(path) {
             let _ = file.write_all(text.as_bytes());
         }
     }

@@ -9,21 +9,34 @@ mod files;
 mod frames;
 mod http;
 mod init;
+mod limits;
 mod link;
+mod log;
+mod metrics;
+mod pipe;
+mod pool;
 mod port;
 mod processes;
+mod pty;
+mod relocate;
 mod renew;
+mod ring;
+mod session;
+mod small;
 mod spawn;
 mod state;
 mod system;
+mod tar;
+mod tree;
+mod tunnel;
+mod watch;
 
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use crate::channel::Channel;
 use crate::renew::Machine;
@@ -32,11 +45,6 @@ use crate::state::State;
 /// The agent's ports in a capsule.
 const CONTROL: &str = "wrenn.control";
 const DATA: &str = "wrenn.data";
-
-/// Threads for work that blocks; they go when there is nothing to do.
-const MOST_THREADS: usize = 32;
-const THREAD_STACK: usize = 256 * 1024;
-const IDLE_THREAD: Duration = Duration::from_secs(2);
 
 const USAGE: &str = "usage: wrenn-agent --version\n       wrenn-agent serve --control PATH --data PATH";
 
@@ -67,12 +75,10 @@ fn main() {
 
 /// Serves until that is not possible any more, and returns why.
 fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) -> io::Error {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(MOST_THREADS)
-        .thread_stack_size(THREAD_STACK)
-        .thread_keep_alive(IDLE_THREAD)
-        .build();
+    if let Err(error) = limits::raise() {
+        init::complain(&format!("raising the limit of descriptors: {error}"));
+    }
+    let runtime = pool::start().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
     let served = runtime.and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {
             let (control, data) = open()?;
@@ -84,9 +90,11 @@ fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) 
     served.err().unwrap_or_else(|| io::Error::other("the agent has nothing more to serve"))
 }
 
-/// Reaps whenever a child has ended.
+/// Reaps whenever a child has ended. Children that end without end must not keep the agent from everything else.
 async fn reap(state: Rc<State>, mut children: tokio::signal::unix::Signal) {
     while children.recv().await.is_some() {
-        state.processes.reap();
+        while state.processes.reap() {
+            yield_now().await;
+        }
     }
 }

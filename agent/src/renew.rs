@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::init::complain;
+use crate::small;
 use crate::system::{add_entropy, set_clock, set_hostname};
 
 /// Whether the machine that we run on is a capsule, which we may change, or somebody's own.
@@ -51,7 +52,7 @@ pub fn renew(asked: &Renewal, machine: Machine) -> Result<Vec<&'static str>, Fai
         ("random", add_entropy(&seed)),
         ("clock", set_clock(time)),
         ("hostname", renew_hostname(&asked.hostname)),
-        ("machine_id", fs::write("/etc/machine-id", format!("{}\n", asked.machine_id))),
+        ("machine_id", small::write("/etc/machine-id", &format!("{}\n", asked.machine_id))),
         ("identity", write_identity(asked)),
     ];
     Ok(parts
@@ -68,9 +69,9 @@ fn is_host_byte(byte: u8) -> bool {
 
 fn renew_hostname(name: &str) -> io::Result<()> {
     set_hostname(name)?;
-    fs::write("/etc/hostname", format!("{name}\n"))?;
-    let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
-    fs::write("/etc/hosts", with_own_name(&hosts, name))
+    small::write("/etc/hostname", &format!("{name}\n"))?;
+    let hosts = small::read("/etc/hosts").unwrap_or_default();
+    small::write("/etc/hosts", &with_own_name(&hosts, name))
 }
 
 /// The hosts file with the line of our own name replaced. Debian keeps that name at 127.0.1.1.
@@ -88,7 +89,7 @@ fn with_own_name(hosts: &str, name: &str) -> String {
 fn write_identity(asked: &Renewal) -> io::Result<()> {
     fs::create_dir_all("/run/wrenn")?;
     let identity = serde_json::json!({ "capsule_id": asked.capsule_id, "template": asked.template });
-    fs::write("/run/wrenn/identity.json", identity.to_string())
+    small::write("/run/wrenn/identity.json", &identity.to_string())
 }
 
 #[cfg(test)]

@@ -13,8 +13,17 @@ use serde::Deserialize;
 
 use crate::failure::{Code, Failure};
 use crate::files;
+use crate::frames;
+use crate::limits;
+use crate::pty::{self, Size, Terminal};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+const TERM: &str = "xterm-256color";
+const DEFAULT_LOG: usize = 256 * 1024;
+const LEAST_LOG: usize = 4 * 1024;
+const MOST_LOG: usize = 4 << 20;
+const LONGEST_TAG: usize = 256;
 
 /// What is to be started.
 #[derive(Deserialize)]
@@ -29,14 +38,56 @@ pub struct Spec {
     pub timeout_ms: Option<u64>,
     #[serde(default)]
     pub detached: bool,
+    stdin: Option<bool>,
+    log_bytes: Option<usize>,
+    on_disconnect: Option<OnDisconnect>,
+    pub pty: Option<Size>,
 }
 
-/// A program that was just started, and our ends of its pipes, where it has some.
+/// What becomes of an attached program whose stream is lost.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDisconnect {
+    Kill,
+    Keep,
+}
+
+impl Spec {
+    /// Refuses what is out of bounds.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.tag.as_ref().is_some_and(|tag| tag.is_empty() || tag.len() > LONGEST_TAG) {
+            return Err(Failure::invalid(format!("A tag must have 1 to {LONGEST_TAG} bytes.")));
+        }
+        if self.log_bytes.is_some_and(|bytes| !(LEAST_LOG..=MOST_LOG).contains(&bytes)) {
+            return Err(Failure::invalid(format!("log_bytes must be {LEAST_LOG} to {MOST_LOG}.")));
+        }
+        self.pty.map_or(Ok(()), |size| size.check())
+    }
+
+    pub fn log_bytes(&self) -> usize {
+        self.log_bytes.unwrap_or(DEFAULT_LOG)
+    }
+
+    /// Terminals are there to be come back to.
+    pub fn on_disconnect(&self) -> OnDisconnect {
+        self.on_disconnect.unwrap_or(if self.pty.is_some() { OnDisconnect::Keep } else { OnDisconnect::Kill })
+    }
+
+    fn has_stdin(&self) -> bool {
+        self.stdin.unwrap_or(!self.detached)
+    }
+}
+
+/// A program that was just started, and what connects us.
 pub struct Spawned {
     pub pid: i32,
-    pub stdin: Option<OwnedFd>,
-    pub stdout: Option<OwnedFd>,
-    pub stderr: Option<OwnedFd>,
+    pub connection: Connection,
+}
+
+pub enum Connection {
+    /// Our ends of its pipes: stdin, where it has one, and those that it writes to, each with the kind of its frames.
+    Pipes(Option<OwnedFd>, Vec<(OwnedFd, u8)>),
+    Terminal(Terminal),
 }
 
 /// Starts a program in a session, and so a process group, of its own.
@@ -48,25 +99,39 @@ pub fn spawn(spec: &Spec) -> Result<Spawned, Failure> {
     let mut environment: BTreeMap<&str, &str> =
         BTreeMap::from([("HOME", "/root"), ("USER", "root"), ("PATH", PATH), ("LANG", "C.UTF-8")]);
     environment.extend(spec.envs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    if spec.pty.is_some() {
+        environment.entry("TERM").or_insert(TERM);
+    }
     let program = find(&spec.cmd, environment.get("PATH").unwrap_or(&PATH), &cwd)?;
 
     let mut command = Command::new(&program);
     command.arg0(&spec.cmd).args(&spec.args).env_clear().envs(&environment).current_dir(&cwd);
-    let stdio = || if spec.detached { Stdio::null() } else { Stdio::piped() };
-    command.stdin(stdio()).stdout(stdio()).stderr(stdio());
-    // SAFETY: only calls that are allowed between fork and exec.
-    unsafe { command.pre_exec(prepare_child) };
+    let terminal = spec.pty.map(Terminal::open).transpose()?;
+    connect(&mut command, spec, terminal.as_ref()).map_err(|error| failure_of(&error, &spec.cmd))?;
     let mut child = command.spawn().map_err(|error| failure_of(&error, &spec.cmd))?;
-    Ok(Spawned {
-        pid: child.id() as i32,
-        stdin: child.stdin.take().map(OwnedFd::from),
-        stdout: child.stdout.take().map(OwnedFd::from),
-        stderr: take_stderr(&mut child),
-    })
+    let connection = terminal.map_or_else(|| pipes_of(&mut child), Connection::Terminal);
+    Ok(Spawned { pid: child.id() as i32, connection })
 }
 
-fn take_stderr(child: &mut Child) -> Option<OwnedFd> {
-    child.stderr.take().map(OwnedFd::from)
+fn pipes_of(child: &mut Child) -> Connection {
+    let stdout = child.stdout.take().map(|pipe| (OwnedFd::from(pipe), frames::STDOUT));
+    let stderr = child.stderr.take().map(|pipe| (OwnedFd::from(pipe), frames::STDERR));
+    Connection::Pipes(child.stdin.take().map(OwnedFd::from), stdout.into_iter().chain(stderr).collect())
+}
+
+/// Says what the program's stdin, stdout and stderr are, and what is done before it begins.
+fn connect(command: &mut Command, spec: &Spec, terminal: Option<&Terminal>) -> io::Result<()> {
+    // SAFETY: only calls that are allowed between fork and exec.
+    unsafe { command.pre_exec(prepare_child) };
+    if let Some(Terminal { slave, .. }) = terminal {
+        command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave.try_clone()?);
+        // SAFETY: one such call.
+        unsafe { command.pre_exec(pty::take_stdin) };
+    } else {
+        command.stdin(if spec.has_stdin() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    Ok(())
 }
 
 fn prepare_child() -> io::Result<()> {
@@ -82,6 +147,7 @@ fn prepare_child() -> io::Result<()> {
             libc::close(file);
         }
     }
+    limits::apply_to_child();
     Ok(())
 }
 
@@ -109,6 +175,7 @@ fn find(cmd: &str, path: &str, cwd: &Path) -> Result<PathBuf, Failure> {
 fn failure_of(error: &io::Error, cmd: &str) -> Failure {
     match error.raw_os_error() {
         Some(libc::EACCES | libc::ENOEXEC) => Failure::new(Code::NotExecutable, format!("{cmd} cannot be executed.")),
+        Some(libc::EAGAIN) => Failure::new(Code::Exhausted, format!("{cmd} failed: there are no more processes.")),
         Some(libc::E2BIG) => Failure::invalid(format!("{cmd}: the arguments and the environment are too long.")),
         _ => Failure::of(error, cmd),
     }

@@ -1,12 +1,13 @@
 //! What all connections share.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::processes::Processes;
 use crate::renew::Machine;
 
 pub struct State {
-    pub processes: Processes,
+    pub processes: Rc<Processes>,
     /// What `renew` may change.
     pub machine: Machine,
     pub started: Instant,
@@ -14,6 +15,6 @@ pub struct State {
 
 impl State {
     pub fn new(machine: Machine) -> Self {
-        State { processes: Processes::default(), machine, started: Instant::now() }
+        State { processes: Rc::default(), machine, started: Instant::now() }
     }
 }

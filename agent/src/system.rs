@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 /// The kernel's release, as `uname -r` says.
@@ -88,6 +88,44 @@ pub fn loopback_up() -> io::Result<()> {
     }
 }
 
+/// So many random bytes, as hex digits.
+pub fn random_hex(bytes: usize) -> String {
+    let mut random = vec![0u8; bytes];
+    // SAFETY: the buffer is valid for its length.
+    unsafe { libc::getrandom(random.as_mut_ptr().cast(), random.len(), 0) };
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Lets reads and writes return at once when they would have to wait.
+pub fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
+    // SAFETY: plain numbers and an open descriptor.
+    unsafe {
+        let flags = libc::fcntl(fd.as_raw_fd(), libc::F_GETFL);
+        check(flags)?;
+        check(libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK))
+    }
+}
+
+/// How many bytes can be read at once.
+pub fn bytes_waiting(fd: &OwnedFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the count is written to a valid place.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &mut count) };
+    if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
+}
+
+pub fn read(fd: &OwnedFd, into: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the buffer is valid for its length.
+    let n = unsafe { libc::read(fd.as_raw_fd(), into.as_mut_ptr().cast(), into.len()) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+pub fn write(fd: &OwnedFd, data: &[u8]) -> io::Result<usize> {
+    // SAFETY: the buffer is valid for its length.
+    let n = unsafe { libc::write(fd.as_raw_fd(), data.as_ptr().cast(), data.len()) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
 /// Sends a signal to a process group; a group that is gone is fine.
 pub fn signal_group(leader: i32, signal: i32) {
     // SAFETY: plain numbers.
@@ -119,6 +157,7 @@ pub fn power_off() -> ! {
     std::process::exit(1)
 }
 
-fn check(result: i32) -> io::Result<()> {
+/// The error of a system call that says -1.
+pub fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

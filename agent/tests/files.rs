@@ -83,6 +83,72 @@ async fn directories_are_made_listed_and_removed() {
     assert!(!std::fs::exists(&top).unwrap());
 }
 
+fn moved(from: &str, to: &str, more: &str) -> String {
+    format!("/v1/files/move?path={from}&to={to}{more}")
+}
+
+#[tokio::test]
+async fn files_and_directories_move_and_replace_only_when_told() {
+    let agent = Agent::start("move").await;
+    let mut link = agent.link(b"").await;
+    let [a, b, c] = ["a", "x/y/b", "c"].map(|name| agent.path(name));
+    std::fs::write(&a, "a").unwrap();
+    let reply = link.ask(Method::POST, &moved(&a, &b, ""), b"").await;
+    assert_eq!((reply.status, &reply.json()["entry"]["path"]), (200, &json!(b)));
+    assert!(!std::fs::exists(&a).unwrap() && std::fs::read(&b).unwrap() == b"a");
+    std::fs::create_dir_all(agent.path("c/full")).unwrap();
+    assert_eq!(link.ask(Method::POST, &moved(&b, &c, ""), b"").await.code(), "exists");
+    assert_eq!(link.ask(Method::POST, &moved(&b, &c, "&overwrite=false"), b"").await.code(), "exists");
+    assert_eq!(link.ask(Method::POST, &moved(&b, &c, "&overwrite=true"), b"").await.status, 200);
+    assert!(std::fs::read(&c).unwrap() == b"a" && !std::fs::exists(&b).unwrap());
+    let x = agent.path("x");
+    assert_eq!(link.ask(Method::POST, &moved(&x, &c, "&overwrite=true"), b"").await.status, 200);
+    assert!(std::fs::metadata(agent.path("c/y")).unwrap().is_dir() && !std::fs::exists(&x).unwrap());
+    for (from, to, code) in [
+        (&a, &b, "not_found"),
+        (&c, &agent.path("c/y/z"), "invalid"),
+        (&agent.path("c/y"), &c, "invalid"),
+        (&c, &c, "exists"),
+        (&c, &"/".to_owned(), "exists"),
+        (&c, &"".to_owned(), "invalid"),
+    ] {
+        assert_eq!(link.ask(Method::POST, &moved(from, to, ""), b"").await.code(), code, "{from} {to}");
+    }
+    assert!(std::fs::exists(agent.path("c/y")).unwrap());
+}
+
+#[tokio::test]
+async fn a_move_to_another_file_system_is_a_copy() {
+    let agent = Agent::start("move-far").await;
+    let mut link = agent.link(b"").await;
+    let far = format!("/dev/shm/wrenn-agent-{}", std::process::id());
+    std::fs::create_dir_all(agent.path("from/sub")).unwrap();
+    std::fs::write(agent.path("from/sub/file"), "content").unwrap();
+    let from = agent.path("from");
+    for _ in 0..2 {
+        assert_eq!(link.ask(Method::POST, &moved(&from, &far, ""), b"").await.status, 200);
+        assert!(!std::fs::exists(&from).unwrap());
+        assert_eq!(std::fs::read(format!("{far}/sub/file")).unwrap(), b"content");
+        std::fs::create_dir(&from).unwrap();
+        assert_eq!(link.ask(Method::POST, &moved(&from, &far, ""), b"").await.code(), "exists");
+        assert_eq!(link.ask(Method::POST, &moved(&far, &from, "&overwrite=true"), b"").await.status, 200);
+    }
+    assert!(!std::fs::exists(&far).unwrap());
+    assert_eq!(std::fs::read_dir(&agent.dir).unwrap().count(), 3, "nothing is left beside");
+}
+
+#[tokio::test]
+async fn depth_is_no_danger() {
+    let agent = Agent::start("depth").await;
+    let mut link = agent.link(b"").await;
+    let top = agent.path("d");
+    let made = link.ask(Method::POST, &format!("/v1/files/mkdir?path={top}{}", "/d".repeat(1800)), b"").await;
+    assert_eq!(made.status, 200);
+    let listed = link.ask(Method::GET, &format!("/v1/files/list?path={top}&depth=4000000000"), b"").await.json();
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 1800);
+    assert_eq!(link.ask(Method::DELETE, &at(&top), b"").await.status, 204);
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_a_path_has_its_code() {
     let agent = Agent::start("errors").await;
@@ -119,6 +185,23 @@ async fn made_up_files_are_read_to_their_end_and_devices_are_written_in_place() 
     assert!(link.ask(Method::GET, &at("/proc/version"), b"").await.body.starts_with(b"Linux"));
     assert_eq!(link.ask(Method::PUT, &at("/dev/null"), b"anything").await.status, 204);
     assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[tokio::test]
+async fn metrics_are_plausible_and_the_ticks_move_on() {
+    let agent = Agent::start("metrics").await;
+    let mut link = agent.link(b"").await;
+    let first = link.ask(Method::GET, "/v1/metrics", b"").await.json();
+    let number = |metrics: &serde_json::Value, at: &str| metrics.pointer(at).unwrap().as_f64().unwrap();
+    for (less, more) in [("/cpu/busy", "/cpu/total"), ("/memory/used", "/memory/total"), ("/disk/used", "/disk/total")]
+    {
+        assert!(0.0 < number(&first, less) && number(&first, less) < number(&first, more), "{less}");
+    }
+    assert!(number(&first, "/processes") > 1.0 && number(&first, "/cpu/count") >= 1.0);
+    assert_eq!(first["load"].as_array().unwrap().len(), 3);
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let second = link.ask(Method::GET, "/v1/metrics", b"").await.json();
+    assert!(number(&second, "/cpu/total") > number(&first, "/cpu/total"));
 }
 
 #[tokio::test]

@@ -24,15 +24,22 @@ pub struct Agent {
 
 impl Agent {
     pub async fn start(name: &str) -> Agent {
+        Agent::start_with(name, |_| ()).await.unwrap()
+    }
+
+    /// Starts it in its own way.
+    pub async fn start_with(name: &str, prepare: impl FnOnce(&mut Command)) -> std::io::Result<Agent> {
         let dir = std::env::temp_dir().join(format!("wrenn-agent-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let [control, data] = ["control", "data"].map(|port| dir.join(port));
         let program = env!("CARGO_BIN_EXE_wrenn-agent");
-        let child =
-            Command::new(program).arg("serve").arg("--control").arg(&control).arg("--data").arg(&data).spawn().unwrap();
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--control").arg(&control).arg("--data").arg(&data);
+        prepare(&mut command);
+        let child = command.spawn()?;
         let agent = Agent { dir, child };
         eventually("the agent listens", || agent.dir.join("data").exists()).await;
-        agent
+        Ok(agent)
     }
 
     pub fn pid(&self) -> u32 {
@@ -50,8 +57,8 @@ impl Agent {
 
     async fn try_link(&self, old: &[u8]) -> Link {
         let marker = [0x5a; 16];
-        let mut data = UnixStream::connect(self.dir.join("data")).await.unwrap();
-        let mut control = UnixStream::connect(self.dir.join("control")).await.unwrap();
+        let mut data = connect(self.dir.join("data")).await;
+        let mut control = connect(self.dir.join("control")).await;
         data.write_all(old).await.unwrap();
         control.write_all(format!("\nlink {}\n", "5a".repeat(16)).as_bytes()).await.unwrap();
         let mut ready = [0; 39];
@@ -61,11 +68,28 @@ impl Agent {
         let mut answer = [0; 16];
         data.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, marker);
-        let (send, connection) = h2::client::handshake(data).await.unwrap();
+        let (send, connection) = h2::client::Builder::new()
+            // Programs that write line by line send many small pieces, and tests let them wait.
+            .data_frame_budget(1 << 30)
+            .handshake(data)
+            .await
+            .unwrap();
         let task = tokio::spawn(async move {
             let _ = connection.await;
         });
         Link { send, task, _control: control }
+    }
+}
+
+/// Connects; a socket that has its name already may take a moment until it listens.
+async fn connect(path: PathBuf) -> UnixStream {
+    loop {
+        match UnixStream::connect(&path).await {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            connected => return connected.unwrap(),
+        }
     }
 }
 
@@ -148,6 +172,91 @@ impl Link {
     }
 }
 
+/// One request and its answer, piece by piece, both in the test's hand.
+pub struct Stream {
+    send: h2::SendStream<Bytes>,
+    response: Option<h2::client::ResponseFuture>,
+    body: Option<h2::RecvStream>,
+    buffered: Vec<u8>,
+}
+
+impl Stream {
+    pub async fn open(link: &mut Link, method: Method, path: &str) -> Stream {
+        let (response, send) = link.open(method, path).await;
+        Stream { send, response: Some(response), body: None, buffered: vec![] }
+    }
+
+    /// Sends, however little room there is.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.send.send_data(Bytes::copy_from_slice(bytes), false).unwrap();
+    }
+
+    pub fn end(&mut self) {
+        self.send.send_data(Bytes::new(), true).unwrap();
+    }
+
+    pub fn reset(mut self) {
+        self.send.send_reset(h2::Reason::CANCEL);
+    }
+
+    pub async fn status(&mut self) -> u16 {
+        let response = timeout(PATIENCE, self.response.take().unwrap()).await.expect("an answer in time").unwrap();
+        let status = response.status().as_u16();
+        self.body = Some(response.into_body());
+        status
+    }
+
+    /// The next bytes; none at the end, an error when the stream is reset.
+    pub async fn piece(&mut self) -> Option<Result<Bytes, h2::Error>> {
+        if self.body.is_none() {
+            self.status().await;
+        }
+        let body = self.body.as_mut().unwrap();
+        loop {
+            let piece = timeout(PATIENCE, body.data()).await.expect("a piece in time");
+            match &piece {
+                // Only carries the end.
+                Some(Ok(piece)) if piece.is_empty() => continue,
+                Some(Ok(piece)) => body.flow_control().release_capacity(piece.len()).unwrap(),
+                _ => {}
+            }
+            return piece;
+        }
+    }
+
+    /// The next frame.
+    pub async fn frame(&mut self) -> Frame {
+        loop {
+            if let Some(found) = frames(&self.buffered).into_iter().next() {
+                self.buffered.drain(..5 + found.1.len());
+                return found;
+            }
+            let piece = self.piece().await.expect("a frame").unwrap();
+            self.buffered.extend(piece);
+        }
+    }
+
+    /// The next line.
+    pub async fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffered.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffered.drain(..=end).collect();
+                return String::from_utf8(line).unwrap().trim_end().to_owned();
+            }
+            let piece = self.piece().await.expect("a line").unwrap();
+            self.buffered.extend(piece);
+        }
+    }
+
+    /// All frames that still come.
+    pub async fn rest(&mut self) -> Vec<Frame> {
+        while let Some(piece) = self.piece().await {
+            self.buffered.extend(piece.unwrap());
+        }
+        frames(&self.buffered)
+    }
+}
+
 pub async fn send_all(stream: &mut h2::SendStream<Bytes>, body: &[u8]) {
     let mut rest = body;
     while !rest.is_empty() {
@@ -170,8 +279,12 @@ pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 pub fn frames(mut bytes: &[u8]) -> Vec<Frame> {
     let mut found = vec![];
     while bytes.len() >= 5 {
+        let length = u32::from_be_bytes(bytes[1..5].try_into().unwrap()) as usize;
+        if bytes.len() < 5 + length {
+            break;
+        }
         let kind = bytes.get_u8();
-        let length = bytes.get_u32() as usize;
+        bytes.advance(4);
         found.push((kind, bytes[..length].to_vec()));
         bytes.advance(length);
     }
