@@ -1,5 +1,6 @@
 /** A host: it runs capsules. The implementation of `HostClient` in the same process. */
 import { stat } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import {
   Problem,
@@ -19,16 +20,20 @@ import {
   type Usage,
   type VerifiedPart,
 } from '@wrenn/wire'
+import pLimit from 'p-limit'
 import { captureCapsule } from './capsules/capture.js'
 import { LiveCapsules } from './capsules/live.js'
 import { reconcile } from './capsules/reconcile.js'
-import { startCapsule, type WithSnapshot } from './capsules/start.js'
+import { startCapsule, type Start, type WithSnapshot } from './capsules/start.js'
 import type { Context } from './context.js'
 import { BLOCK } from './fs/durable.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
 import { Snapshots } from './snapshots/snapshots.js'
 import { Upkeep } from './snapshots/upkeep.js'
+
+/** How many starts are under way at once, for each processor: more would only make all of them late. */
+const STARTS_PER_PROCESSOR = 4
 
 export interface HostOptions {
   context: Context
@@ -45,6 +50,7 @@ export class Host implements HostClient {
   readonly #ready: ReadyImages
   readonly #live: LiveCapsules
   readonly #snapshots: Snapshots
+  readonly #starting = pLimit(availableParallelism() * STARTS_PER_PROCESSOR)
   readonly #upkeep: Upkeep
   readonly #onClose: (() => Promise<void>) | undefined
 
@@ -99,14 +105,12 @@ export class Host implements HostClient {
         await this.#snapshots.verifier.check(snapshot)
         return use(snapshot)
       }
-      return startCapsule(this.#context, this.#live, { capsuleId, template, withSnapshot })
+      return this.#start({ capsuleId, template, withSnapshot })
     }
     const id = source.snapshotId
     const withSnapshot: WithSnapshot = (use) => this.#snapshots.useForStart(id, use)
     this.#upkeep.used(id)
-    return this.#snapshots.noting(id, () =>
-      startCapsule(this.#context, this.#live, { capsuleId, template, withSnapshot }),
-    )
+    return this.#snapshots.noting(id, () => this.#start({ capsuleId, template, withSnapshot }))
   }
 
   async destroy(capsuleId: string): Promise<void> {
@@ -163,10 +167,14 @@ export class Host implements HostClient {
     await this.#onClose?.()
   }
 
+  #start(start: Start): Promise<StartedCapsule> {
+    return this.#starting(() => startCapsule(this.#context, this.#live, start))
+  }
+
   #image(id: string): Image {
     const image = this.#images.get(id)
     if (!image)
-      throw new Problem('template_corrupt', 'The image of this template is not on the host.', {
+      throw new Problem('host_unavailable', 'The image of this template is not on the host.', {
         hint: 'Restart the server: it builds what is missing.',
       })
     return image
