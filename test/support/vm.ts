@@ -3,8 +3,8 @@ import { copyFile, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promise
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildImages, pathsOf, startWorkers } from '@wrenn/host'
-import { start, type Running } from './wrenn.js'
+import { buildImages, pathsOf, startWorkers, type UpkeepRules } from '@wrenn/host'
+import { start, type Running, type Start } from './wrenn.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 export const cache = join(root, '.cache', 'vm')
@@ -25,24 +25,32 @@ function linkTree(from: string, to: string): void {
 }
 
 export interface VmRunning extends Running {
+  /** Stops and starts again on the same data; capsules go on meanwhile. */
+  restart(): Promise<void>
   end(): Promise<void>
 }
 
 /** Starts on QEMU. */
-export async function startVm(dataDir?: string): Promise<VmRunning> {
+export async function startVm(dataDir?: string, upkeep?: Partial<UpkeepRules>): Promise<VmRunning> {
   const dir = dataDir ?? (await freshDataDir())
   const workers = startWorkers()
   const images = await buildImages({ paths: pathsOf(dir), runTask: workers.run, agent })
   await workers.close()
-  const running = await start({ dataDir: dir, driver: { kind: 'qemu', accelerator: 'auto' }, images })
-  const end = async () => {
-    await destroyAll(running)
-    await running.stop()
-    const left = await processesIn(dir)
-    await removeDataDir(dir)
-    if (left.length > 0) throw new Error(`processes are left: ${left.join(', ')}`)
-  }
-  return { ...running, end }
+  const how: Start = { dataDir: dir, driver: { kind: 'qemu', accelerator: 'auto' }, images, upkeep }
+  const running = (await start(how)) as VmRunning
+  return Object.assign(running, {
+    restart: async () => {
+      await running.stop()
+      Object.assign(running, await start(how, running.key))
+    },
+    end: async () => {
+      await destroyAll(running)
+      await running.stop()
+      const left = await processesIn(dir)
+      await removeDataDir(dir)
+      if (left.length > 0) throw new Error(`processes are left: ${left.join(', ')}`)
+    },
+  })
 }
 
 async function destroyAll({ url, key }: Running): Promise<void> {

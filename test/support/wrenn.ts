@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openHost, pathsOf, type DriverChoice, type Host, type Image } from '@wrenn/host'
+import { openHost, pathsOf, type DriverChoice, type Host, type Image, type UpkeepRules } from '@wrenn/host'
 import { FakeWorld, makeFakeImage } from '@wrenn/host/fake'
 import { createServer, ensureFirstKey, openStore, type Server, type Store } from '@wrenn/server'
 import { newKey } from '@wrenn/wire'
@@ -25,13 +25,14 @@ export interface Start {
   dataDir: string
   driver: DriverChoice
   images: Image[]
+  upkeep?: Partial<UpkeepRules> | undefined
 }
 
 /** Starts on a data directory, which may have been used before. The key is the same each time. */
-export async function start({ dataDir, driver, images }: Start, key = newKey()): Promise<Running> {
+export async function start({ dataDir, driver, images, upkeep }: Start, key = newKey()): Promise<Running> {
   const store = await openStore(join(dataDir, 'wrenn.db'))
   await ensureFirstKey({ store, wanted: key })
-  const host = await openHost({ dataDir, driver, log: logger, images })
+  const host = await openHost({ dataDir, driver, log: logger, images, upkeep })
   const server: Server = await createServer({ store, host, version: '0.0.0-test', logger })
   const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
   const stop = async () => {
@@ -51,12 +52,12 @@ export interface FakeRunning extends Running {
 }
 
 /** Starts on the fake vmm, with an empty data directory and the platform's templates. */
-export async function startFake(): Promise<FakeRunning> {
+export async function startFake(upkeep?: Partial<UpkeepRules>): Promise<FakeRunning> {
   const dataDir = await mkdtemp(join(tmpdir(), 'wrenn-e2e-'))
   const world = new FakeWorld()
   const paths = pathsOf(dataDir)
   const images = [await makeFakeImage(paths, 'minimal'), await makeFakeImage(paths, 'base-python')]
-  const how: Start = { dataDir, driver: { kind: 'fake', world }, images }
+  const how: Start = { dataDir, driver: { kind: 'fake', world }, images, upkeep }
   const running = { ...(await start(how)), world } as FakeRunning
   return Object.assign(running, {
     restart: async () => {

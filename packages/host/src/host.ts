@@ -30,7 +30,7 @@ import { BLOCK } from './fs/durable.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
 import { Snapshots } from './snapshots/snapshots.js'
-import { Upkeep } from './snapshots/upkeep.js'
+import { Upkeep, type UpkeepRules } from './snapshots/upkeep.js'
 
 /** How many starts are under way at once, for each processor: more would only make all of them late. */
 const STARTS_PER_PROCESSOR = 4
@@ -39,6 +39,8 @@ export interface HostOptions {
   context: Context
   images: Image[]
   limits: HostFacts['limits']
+  /** Where upkeep is to do other than it does by itself. */
+  upkeep?: Partial<UpkeepRules> | undefined
   /** Called when the host is closed. */
   onClose?: () => Promise<void>
 }
@@ -54,14 +56,14 @@ export class Host implements HostClient {
   readonly #upkeep: Upkeep
   readonly #onClose: (() => Promise<void>) | undefined
 
-  constructor({ context, images, limits, onClose }: HostOptions) {
+  constructor({ context, images, limits, upkeep, onClose }: HostOptions) {
     this.#context = context
     this.#images = new Map(images.map((image) => [image.id, image]))
     this.#limits = limits
     this.#ready = new ReadyImages(context)
     this.#live = new LiveCapsules(context)
     this.#snapshots = new Snapshots(context)
-    this.#upkeep = new Upkeep(context, this.#snapshots)
+    this.#upkeep = new Upkeep(context, this.#snapshots, upkeep)
     this.#onClose = onClose
   }
 
@@ -159,6 +161,11 @@ export class Host implements HostClient {
 
   onDamaged(listener: Damaged): void {
     this.#snapshots.onDamaged(listener)
+  }
+
+  /** Resolves when the upkeep that was due so far has been done. */
+  upkept(): Promise<void> {
+    return this.#upkeep.idle()
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ import { Host } from './host.js'
 import { bootImage } from './images/ready.js'
 import type { Image } from './images/store.js'
 import { pathsOf } from './paths.js'
+import type { UpkeepRules } from './snapshots/upkeep.js'
 import { Undo } from './undo.js'
 import { openDriver, type DriverChoice } from './vmm/registry.js'
 import { startWorkers } from './worker/pool.js'
@@ -23,10 +24,12 @@ export interface OpenHost {
   log: Logger
   /** The images to offer; made before, by `buildImages`. */
   images: Image[]
+  /** Where upkeep is to do other than it does by itself. */
+  upkeep?: Partial<UpkeepRules> | undefined
 }
 
 /** Opens the host on a data directory. `close` lets go of its capsules without ending them. */
-export async function openHost({ dataDir, driver: choice, log, images }: OpenHost): Promise<Host> {
+export async function openHost({ dataDir, driver: choice, log, images, upkeep }: OpenHost): Promise<Host> {
   const paths = pathsOf(dataDir)
   await Promise.all(
     [paths.images, paths.snapshots, paths.capsules, paths.staging].map((dir) =>
@@ -54,5 +57,5 @@ export async function openHost({ dataDir, driver: choice, log, images }: OpenHos
   })
   const context: Context = { paths, driver, runTask: workers.run, log }
   const limits = { maxVcpus: availableParallelism() * 4, maxMemoryMb: Math.floor((totalmem() / MiB) * 0.9) }
-  return new Host({ context, images, limits, onClose: () => workers.close() })
+  return new Host({ context, images, limits, upkeep, onClose: () => workers.close() })
 }

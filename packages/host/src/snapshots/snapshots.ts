@@ -67,8 +67,9 @@ export class Snapshots {
 
   /** What its files occupy, by whether anything else uses them. */
   async usage(id: string): Promise<Usage> {
-    const { dir, manifest } = await this.#open(id)
-    const found = await Promise.all(manifest.files.map(({ name }) => stat(join(dir, name))))
+    const found = await this.use(id, ({ dir, manifest }) =>
+      Promise.all(manifest.files.map(({ name }) => stat(join(dir, name)))),
+    )
     const sum = (those: typeof found) => those.reduce((bytes, { blocks }) => bytes + blocks * BLOCK, 0)
     return {
       sharedBytes: sum(found.filter(({ nlink }) => nlink > 1)),
@@ -78,11 +79,15 @@ export class Snapshots {
 
   /** Reads all of it. */
   async verify(id: string): Promise<VerifiedPart[]> {
-    const snapshot = await this.#open(id)
-    const parts = await this.verifier.verify(snapshot)
-    const problem = parts.find((part) => part.problem)?.problem
-    if (problem) this.#damaged(id, problem)
-    return parts
+    // Reading takes long, and keeps nobody from the files: upkeep may put others in their place meanwhile.
+    for (;;) {
+      const snapshot = await this.#open(id)
+      const parts = await this.verifier.verify(snapshot)
+      const problem = parts.find((part) => part.problem)?.problem
+      if (problem && !isSame(snapshot, await this.#open(id))) continue
+      if (problem) this.#damaged(id, problem)
+      return parts
+    }
   }
 
   async #open(id: string): Promise<Snapshot> {
@@ -95,4 +100,10 @@ export class Snapshots {
     this.#context.log.error({ snapshot: id, what }, 'a snapshot is damaged')
     for (const listener of this.#listeners) listener(id, what)
   }
+}
+
+/** Whether a snapshot consists of the same files as another. */
+function isSame(one: Snapshot, other: Snapshot): boolean {
+  const [here, there] = [one, other].map(({ manifest }) => manifest.files.map(({ name }) => name).join())
+  return here === there
 }

@@ -34,10 +34,10 @@ export class Upkeep {
   #working: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  constructor(context: Context, snapshots: Snapshots, rules = upkeepRules) {
+  constructor(context: Context, snapshots: Snapshots, rules: Partial<UpkeepRules> = {}) {
     this.#context = context
     this.#snapshots = snapshots
-    this.#rules = rules
+    this.#rules = { ...upkeepRules, ...rules }
   }
 
   /** Looks at snapshots, and does what is to be done to them. Whatever fails is logged, and left as it was. */
