@@ -28,14 +28,20 @@ export async function bench({ rounds, only, dataDir, json }: BenchOptions, world
   const settings = readSettings(world.env)
   const log = pino({ level: world.env['LOG_LEVEL'] ?? 'fatal' }, pino.destination(2))
   const stopping = new AbortController()
-  const stop = () => stopping.abort(new Error('Interrupted.'))
+  const tell = (text: string) => void world.stderr.write(`${text}\n`)
+  const stop = () => {
+    tell('Interrupted; what is under way ends first, and then everything is removed.')
+    stopping.abort(new Error('Interrupted.'))
+  }
   // Until everything is removed, being told again changes nothing.
   process.on('SIGINT', stop).on('SIGTERM', stop)
   try {
     const options = { ...settings, dataDir: dataDir ?? settings.dataDir, version, log, signal: stopping.signal }
     return await withLab(options, async (lab) => {
       const conditions = await conditionsOf({ facts: await lab.host.facts(), dataDir: lab.dataDir, rounds })
-      const tell = (text: string) => void world.stderr.write(`${text}\n`)
+      // As after `npm start`, a start of the default size has no boot in it.
+      tell('getting ready')
+      await lab.host.makeReady(lab.image.id, lab.bench.size)
       const results = await measure(lab, { figures: chosen, rounds, tell })
       const shown = json ? JSON.stringify({ conditions, results }, null, 2) : report(conditions, results)
       world.stdout.write(`${shown}\n`)

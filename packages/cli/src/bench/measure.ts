@@ -10,13 +10,17 @@ export interface Measure {
   tell: (text: string) => void
 }
 
-/** Measures figures. One that fails says why in its results, and the others go on. */
+/** Measures figures. One that fails says why in its results, and the others go on. Ctrl-C is a failure of what is left. */
 export async function measure(lab: Lab, { figures, rounds, tell }: Measure): Promise<Result[]> {
   const results: Result[] = []
   for (const figure of figures) {
-    results.push(...resultsOf(figure, await outcomeOf(figure, lab, { rounds, tell })))
-    lab.signal.throwIfAborted()
-    await clear(lab.client)
+    if (lab.signal.aborted) {
+      results.push(...resultsOf(figure, { samples: [], failure: whatIs(lab.signal.reason) }))
+      continue
+    }
+    const outcome = await outcomeOf(figure, lab, { rounds, tell })
+    const uncleared = await clear(lab.client).then(() => undefined, whatIs)
+    results.push(...resultsOf(figure, { ...outcome, failure: outcome.failure ?? uncleared }))
   }
   return results
 }
@@ -33,6 +37,7 @@ async function outcomeOf(figure: Figure, lab: Lab, { rounds, tell }: Omit<Measur
       if (figure.rounds === undefined) await ready.round()
       const count = figure.rounds ?? rounds
       for (let round = 1; round <= count; round++) {
+        lab.signal.throwIfAborted()
         tell(`${figure.name}: round ${round} of ${count}`)
         samples.push(...(await ready.round()))
       }
@@ -41,8 +46,7 @@ async function outcomeOf(figure: Figure, lab: Lab, { rounds, tell }: Omit<Measur
     }
     return { samples, skipped }
   } catch (error) {
-    lab.signal.throwIfAborted()
-    return { samples, skipped, failure: whatIs(error) }
+    return { samples, skipped, failure: whatIs(lab.signal.aborted ? lab.signal.reason : error) }
   }
 }
 
