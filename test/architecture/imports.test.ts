@@ -37,7 +37,7 @@ test('packages import only those below them', () => {
     sdk: ['@wrenn/wire'],
     server: ['@wrenn/wire'],
     host: ['@wrenn/wire'],
-    cli: ['wrenn', '@wrenn/server', '@wrenn/host', '@wrenn/wire'],
+    cli: ['wrenn', '@wrenn/server', '@wrenn/host', '@wrenn/host/bench', '@wrenn/wire'],
   }
   const wrong = imports.filter(({ from, to }) => isOurs(to) && !allowed[from.split('/')[0]!]!.includes(to))
   expect(wrong).toEqual([])
@@ -71,7 +71,11 @@ test('only the registry knows the drivers, and only one folder starts processes'
   const drivers = imports.filter(
     ({ from, to }) => /host\/src\/vmm\/(qemu|fake)\//.test(to) && !from.startsWith(dirname(to)),
   )
-  expect([...new Set(drivers.map(({ from }) => from))]).toEqual(['host/src/vmm/registry.ts'])
+  // The benchmark lets QEMU save and restore a guest by its own means, which no driver is there to do.
+  expect([...new Set(drivers.map(({ from }) => from))].sort()).toEqual([
+    'host/src/bench/full-save.ts',
+    'host/src/vmm/registry.ts',
+  ])
   const starters = imports.filter(({ to }) => to === 'node:child_process').map(({ from }) => from)
   // The kernel is unpacked in a worker, where waiting for a tool is all that happens.
   expect([...new Set(starters)].sort()).toEqual([

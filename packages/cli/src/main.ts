@@ -7,8 +7,8 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 const argv = process.argv.slice(2)
 const interrupted = new AbortController()
-// The server has its own way of ending.
-if (argv[0] !== 'up') process.once('SIGINT', () => interrupted.abort(new Error('Interrupted.')))
+// The server and the benchmark have their own ways of ending.
+if (argv[0] !== 'up' && argv[0] !== 'bench') process.once('SIGINT', () => interrupted.abort(new Error('Interrupted.')))
 const { stdin, stdout, stderr, env } = process
 const terminal = { input: stdin, output: stderr, signal: interrupted.signal }
 process.exitCode = await run(argv, {

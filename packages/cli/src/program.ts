@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { WrennConnectionError, WrennError } from 'wrenn'
+import { addBenchCommand } from './commands/bench.js'
 import { addCapsuleCommands } from './commands/capsule.js'
 import { addCopyCommand } from './commands/cp.js'
 import { addKeyCommands } from './commands/key.js'
@@ -66,6 +67,7 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
   addTreeCommand(snapshot, world)
   addPruneCommand(program, world, setExitCode)
   addKeyCommands(program, world)
+  addBenchCommand(program, world, setExitCode)
   inherit(program)
   return program
 }

@@ -1,24 +1,15 @@
-import { once } from 'node:events'
-import { stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
 import type { Logger } from 'pino'
 import { startTimeOf } from '../../process/identity.js'
-import { launch } from '../../process/launch.js'
-import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { BootSpec, FlattenDisk, FoldMemory, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
 import { flattenDisk } from './flatten.js'
-import { accelerators, bootArguments, restoreArguments, sockets, type Accelerator } from './machine.js'
+import { bootArguments, restoreArguments, sockets, type Accelerator } from './machine.js'
+import { migrate } from './migrate.js'
 import { Qmp } from './qmp.js'
+import { GREETING_MS, spawnQemu, type Spawned } from './spawn.js'
 import { QemuVm } from './vm.js'
-
-export const QEMU = 'qemu-system-x86_64'
-
-/** How long a process may take until it greets. */
-const GREETING_MS = 20_000
-/** How long QEMU may take to read a device state. */
-const LOAD_MS = 30_000
 
 export interface QemuOptions {
   log: Logger
@@ -50,14 +41,13 @@ export class QemuDriver implements VmmDriver {
 
   /** Boots under given conditions; the probe itself tries accelerators this way. */
   async bootWith(spec: BootSpec, probe: Pick<VmmProbe, 'needs'>, signal: AbortSignal): Promise<Vm> {
-    const { vm } = await this.#spawn(spec, { probe, args: (accelerator) => bootArguments(spec, accelerator), signal })
+    const { vm } = await this.#spawn(spec, probe, { args: (accelerator) => bootArguments(spec, accelerator), signal })
     return vm
   }
 
   async restore(spec: RestoreSpec, signal: AbortSignal): Promise<Vm> {
     const probe = await this.probe()
-    const { vm, qmp } = await this.#spawn(spec, {
-      probe,
+    const { vm, qmp } = await this.#spawn(spec, probe, {
       args: (accelerator) => restoreArguments(spec, accelerator),
       signal,
     })
@@ -65,7 +55,7 @@ export class QemuDriver implements VmmDriver {
       if (spec.difference) {
         await this.#runTask('applyMemory', { pid: vm.record.pid, base: spec.memory, difference: spec.difference })
       }
-      await loadDevices(qmp, spec, signal)
+      await migrate(qmp, { how: 'migrate-incoming', file: relative(spec.runDir, spec.devices), signal })
       return vm
     } catch (error) {
       await vm.stop()
@@ -88,57 +78,11 @@ export class QemuDriver implements VmmDriver {
     return new QemuVm({ record, qmp, runTask: this.#runTask })
   }
 
-  async #spawn(spec: BootSpec | RestoreSpec, { probe, args, signal }: Spawn): Promise<{ vm: QemuVm; qmp: Qmp }> {
-    const accelerator = accelerators[probe.needs.accelerator as Accelerator['name']]
-    const { child, pid, channel } = await launch({
-      program: QEMU,
-      args: args(accelerator),
-      cwd: spec.runDir,
-      logFile: spec.logFile,
-      uid: spec.uid,
-      gid: accelerator.name === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
-    })
-    const childExit = once(child, 'exit').then(([code, killer]: (number | string | null)[]) =>
-      killer ? `QEMU was ended by ${killer}` : `QEMU ended with exit code ${code}`,
-    )
-    try {
-      const startTime = await startTimeOf(pid)
-      if (!startTime) throw new Error(await childExit)
-      const { runDir, memory } = spec
-      const record: VmRecord = { kind: 'qemu', pid, startTime, runDir, memory, needs: probe.needs }
-      const qmp = await Qmp.connect(channel, AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]))
-      return { vm: new QemuVm({ record, qmp, runTask: this.#runTask, childExit }), qmp }
-    } catch (error) {
-      child.kill('SIGKILL')
-      await childExit
-      throw error
-    }
-  }
-}
-
-interface Spawn {
-  probe: Pick<VmmProbe, 'needs'>
-  args: (accelerator: Accelerator) => string[]
-  signal: AbortSignal
-}
-
-/** Loads the device state, and waits for QEMU's word that it is complete. */
-async function loadDevices(qmp: Qmp, { devices, runDir }: RestoreSpec, signal: AbortSignal): Promise<void> {
-  let stop = () => {}
-  const complete = new Promise<void>((resolve, reject) => {
-    stop = qmp.on('MIGRATION', ({ status }) => {
-      if (status === 'completed') resolve()
-      if (status === 'failed') reject(new Error('QEMU could not load the device state'))
-    })
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-    void qmp.closed.then(() => reject(new Error('QEMU ended while it loaded the device state')))
-  })
-  complete.catch(() => {})
-  try {
-    await qmp.run('migrate-set-capabilities', { capabilities: [{ capability: 'events', state: true }] })
-    await qmp.run('migrate-incoming', { uri: `file:${relative(runDir, devices)}` })
-    await within(LOAD_MS, complete, () => new Error(`QEMU did not load the device state in ${LOAD_MS} ms`))
-  } finally {
-    stop()
+  async #spawn(
+    spec: BootSpec | RestoreSpec,
+    { needs }: Pick<VmmProbe, 'needs'>,
+    { args, signal }: { args: (accelerator: Accelerator) => string[]; signal: AbortSignal },
+  ): Promise<Spawned> {
+    return spawnQemu({ spec, needs, args, runTask: this.#runTask, signal })
   }
 }

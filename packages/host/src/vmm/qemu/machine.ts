@@ -130,6 +130,28 @@ export function restoreArguments(spec: RestoreSpec, accelerator: Accelerator): s
   ]
 }
 
+/**
+ * The arguments that boot a guest whose memory is QEMU's alone, in no file. Nothing of ours runs so: it is what QEMU's own
+ * saving and restoring of a whole guest is measured with.
+ */
+export function fullSaveArguments(spec: BootSpec, accelerator: Accelerator): string[] {
+  const fromRun = relativeTo(spec.runDir)
+  return [
+    ...ownMemory(spec),
+    ...machine(spec, accelerator),
+    ...['-kernel', fromRun(spec.kernel), '-initrd', fromRun(spec.initramfs), '-append', spec.commandLine],
+  ]
+}
+
+/** The arguments for a guest whose whole state, memory included, comes from what QEMU saved; it waits, paused. */
+export function fullRestoreArguments(spec: Machine, accelerator: Accelerator): string[] {
+  return [...ownMemory(spec), ...machine(spec, accelerator), ...['-S', '-incoming', 'defer']]
+}
+
+function ownMemory(spec: Machine): string[] {
+  return ['-object', JSON.stringify({ 'qom-type': 'memory-backend-ram', id: 'mem', size: bytes(spec) })]
+}
+
 function bytes({ memoryMb }: Machine): number {
   return memoryMb * 1024 * 1024
 }
