@@ -34,8 +34,11 @@ export interface Size {
  */
 const BOOT_TRIES_MS = [15_000, 15_000, 20_000, 30_000, 60_000]
 const PREPARE_MS = 60_000
-/** The command line of every boot. The console is for error messages alone. */
-const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t'
+/**
+ * The command line of every boot. The console is for error messages alone. Memory is wiped when it is freed rather than
+ * when it is given out: what a program left behind reaches no snapshot, and takes no room in one.
+ */
+const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t init_on_free=1'
 
 export class ReadyImages {
   readonly #making = new Map<string, Promise<Snapshot>>()
@@ -202,5 +205,5 @@ async function tryToBoot(
 
 /** Names a size on a machine: what was captured under one is not restored under another. */
 function sizeName({ vcpus, memoryMb }: Size, needs: Needs): string {
-  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(FORMAT, needs)}`
+  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(FORMAT, COMMAND_LINE, needs)}`
 }
