@@ -53,7 +53,7 @@ async function capture(
   // capture fails: then the snapshot is removed before it goes on.
   const diskLayer = keepSource ? await announceLayer(capsule) : undefined
   const difference = newName.difference()
-  const memory = { into: join(staged, difference), lasting }
+  const memory = { into: join(staged, difference), digest: lasting }
   const captured = await capsule.vm.capture({ goesOn: keepSource, memory, diskLayer })
   if (!keepSource) undo.add('hold', () => capsule.vm.resume())
   watch.lap('capture')

@@ -57,7 +57,7 @@ function changed(base: Buffer): { memory: Buffer; copies: Copied[] } {
 }
 
 const write = (from: Copied[], into = 'difference') =>
-  writeDifference({ from, base: at('base'), into: at(into), lasting: true })
+  writeDifference({ from, base: at('base'), into: at(into), digest: true })
 const fold = async (difference = 'difference') => {
   rmSync(at('folded'), { force: true })
   await foldMemory({ base: at('base'), difference: at(difference), into: at('folded') })
@@ -86,7 +86,7 @@ test('a memory that did not change has an empty difference', async () => {
 test('packed it is smaller and means the same', async () => {
   const { memory, copies } = changed(makeBase())
   write(copies)
-  const packed = await packMemory({ difference: at('difference'), into: at('packed'), lasting: true })
+  const packed = await packMemory({ difference: at('difference'), into: at('packed'), digest: true })
   expect(packed.changedBytes).toBe(write(copies, 'again').changedBytes)
   expect(statSync(at('packed')).size).toBeLessThan(statSync(at('difference')).size - 30 * PAGE)
   expect((await fold('packed')).equals(memory)).toBe(true)
@@ -96,7 +96,7 @@ describe('a damaged file', () => {
   test.each(['difference', 'packed'])('is never taken for whole, wherever the damage is (%s)', async (name) => {
     const { memory, copies } = changed(makeBase())
     write(copies)
-    await packMemory({ difference: at('difference'), into: at('packed'), lasting: false })
+    await packMemory({ difference: at('difference'), into: at('packed'), digest: false })
     const whole = readFileSync(at(name))
     const places = [0, 1, whole.length >> 1, ...Array.from({ length: 120 }, (_, i) => whole.length - 1 - i)]
     for (const place of places) {

@@ -1,35 +1,33 @@
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, fdatasyncSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { encodeEnd, type Block, type KeptAs } from './difference.js'
 import { PAGE, writeFully } from './pages.js'
 
 export interface WriterOptions {
   into: string
-  /** Whether the content is to survive a power cut when `finish` returns, and to have a digest. */
-  lasting: boolean
+  /** Whether it is to have a digest. */
+  digest: boolean
 }
 
 /** What was written. */
 export interface WrittenDifference {
   /** Bytes of memory that differ from the base, all-zero pages included. */
   changedBytes: number
-  /** SHA-256 of the file, hex; only of one that is to last. */
+  /** SHA-256 of the file, hex, where that was asked for. */
   sha256: string | undefined
 }
 
-/** Writes a difference file from front to back. */
+/** Writes a difference file from front to back. Syncing it is the affair of whoever needs that. */
 export class DifferenceWriter implements Disposable {
   readonly #fd: number
   readonly #hash: Hash | undefined
   readonly #blocks: Block[] = []
-  readonly #lasting: boolean
   #position = 0
 
-  constructor({ into, lasting }: WriterOptions) {
+  constructor({ into, digest }: WriterOptions) {
     this.#fd = openSync(into, 'wx', 0o644)
-    this.#lasting = lasting
-    this.#hash = lasting ? createHash('sha256') : undefined
+    this.#hash = digest ? createHash('sha256') : undefined
   }
 
   /** Adds a block; `data` is what is kept of it. Blocks come in the order of their pages. */
@@ -40,7 +38,6 @@ export class DifferenceWriter implements Disposable {
 
   finish(memoryBytes: number): WrittenDifference {
     this.#write(encodeEnd({ memoryBytes, blocks: this.#blocks }))
-    if (this.#lasting) fdatasyncSync(this.#fd)
     const pages = this.#blocks.reduce((sum, { count }) => sum + count, 0)
     return { changedBytes: pages * PAGE, sha256: this.#hash?.digest('hex') }
   }

@@ -2,7 +2,7 @@
 import { link, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Problem } from '@wrenn/wire'
-import { BLOCK, isMissing, publish, writeSynced } from '../fs/durable.js'
+import { BLOCK, isMissing, publish, sync } from '../fs/durable.js'
 import { names } from '../paths.js'
 import type { RunTask } from '../worker/pool.js'
 import { decodeManifest, encodeManifest, FORMAT, type Manifest, type SnapshotFile } from './manifest.js'
@@ -18,7 +18,7 @@ export interface StagedFile {
   name: string
   /** Where it is linked from; absent for what was made in place. */
   from?: string
-  /** What is known of it already; such a file is on the disk already too. */
+  /** Its digest, where that is known already. */
   sha256?: string | undefined
   own: boolean
 }
@@ -34,8 +34,9 @@ export interface Publish {
 }
 
 /**
- * Finishes a staged snapshot: links what it shares, syncs and digests what is its own, writes the manifest last, and
- * moves the directory to its name. When this resolves, a snapshot that is to last survives a power cut.
+ * Finishes a staged snapshot: links what it shares, digests what is its own, writes the manifest last, and moves the
+ * directory to its name. When this resolves, a snapshot that is to last survives a power cut. Everything is synced at
+ * once before the move, since each sync that waits for another costs the disk one more round.
  */
 export async function publishSnapshot({
   staged,
@@ -53,19 +54,19 @@ export async function publishSnapshot({
         path,
         name,
         own,
-        sha256: sha256 ?? (lasting ? await runTask('syncAndDigest', path) : undefined),
+        sha256: sha256 ?? (lasting ? await runTask('digestFile', path) : undefined),
       })
     }),
   )
   const whole: Manifest = { format: FORMAT, created_at: new Date().toISOString(), ...manifest, files: described }
   const text = encodeManifest(whole)
+  await writeFile(join(staged, names.manifest), text)
   if (lasting) {
-    await writeSynced(join(staged, names.manifest), text)
+    // What is linked from elsewhere with a digest was synced when that was taken.
+    const unsynced = files.filter(({ from, sha256 }) => !from || sha256 === undefined).map(({ name }) => name)
+    await Promise.all([...unsynced, names.manifest].map((name) => sync(join(staged, name))))
     await publish(staged, final)
-  } else {
-    await writeFile(join(staged, names.manifest), text)
-    await rename(staged, final)
-  }
+  } else await rename(staged, final)
   return { dir: final, manifest: whole }
 }
 

@@ -94,15 +94,15 @@ export interface CapturePlan {
 export interface WrittenMemory {
   /** Bytes that differ from the base. */
   changedBytes: number
-  /** SHA-256 of the file, hex; only of one that is to last. */
+  /** SHA-256 of the file, hex, where that was asked for. */
   sha256: string | undefined
 }
 
 export interface WriteMemory {
   /** The file to make. */
   into: string
-  /** Whether it is to survive a power cut, and to have a digest. */
-  lasting: boolean
+  /** Whether it is to have a digest. */
+  digest: boolean
 }
 
 /** A guest of one instant, as far as it is in our memory, or in that of the paused vm. */
