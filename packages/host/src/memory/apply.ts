@@ -1,5 +1,5 @@
 /** Puts a difference over a base image: in the memory of a process that has just mapped it, or in a file. Runs in a worker. */
-import { closeSync, fdatasyncSync, openSync, statSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import { findMapping } from './mapping.js'
 import { PAGE, writeFully } from './pages.js'
 import { eachBlock } from './read.js'
@@ -30,16 +30,10 @@ export interface FoldMemory {
   into: string
 }
 
-/** Makes one image of a base and a difference, durable when this resolves. All-zero pages of the base stay holes. */
+/** Makes one image of a base and a difference; whoever keeps it syncs it. All-zero pages of the base stay holes. */
 export async function foldMemory({ base, difference, into }: FoldMemory): Promise<void> {
   copySparse({ from: base, to: into, mode: 0o644 })
   await writePages({ difference, target: into, at: 0, memoryBytes: statSync(base).size })
-  const fd = openSync(into, 'r')
-  try {
-    fdatasyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
 }
 
 interface WritePages {

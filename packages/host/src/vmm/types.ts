@@ -162,7 +162,7 @@ export interface VmmDriver {
   /** Resolves when the captured state is in place, paused. */
   restore(spec: RestoreSpec, signal: AbortSignal): Promise<Vm>
   /**
-   * Makes one memory image of a base and a difference, durable.
+   * Makes one memory image of a base and a difference.
    * @throws {DamagedError} when the difference is not what was written
    */
   foldMemory(fold: FoldMemory): Promise<void>
