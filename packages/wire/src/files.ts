@@ -27,4 +27,24 @@ export const fileEntrySchema = z.object({
 export type FileEntry = z.infer<typeof fileEntrySchema>
 
 export const fileListSchema = z.object({ entries: z.array(fileEntrySchema) })
-export const madeDirSchema = z.object({ entry: fileEntrySchema })
+
+export const entrySchema = z.object({ entry: fileEntrySchema })
+
+export const moveFileSchema = z.object({
+  from: guestPathSchema,
+  to: guestPathSchema.describe('Its new path; missing parents are made.'),
+  overwrite: defaulted(z.boolean(), false).describe('Whether what is there is replaced.'),
+})
+
+export const watchFilesSchema = z.object({
+  path: guestPathSchema.describe('A directory.'),
+  recursive: defaulted(z.boolean(), false).describe('Whether the directories below it are watched too.'),
+})
+
+/** A change in a directory that is watched. */
+export const fileChangeSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.enum(['created', 'modified', 'removed']), path: z.string() }),
+  z.object({ type: z.literal('moved'), path: z.string(), from: z.string() }),
+  z.object({ type: z.literal('overflow') }).describe('Changes were missed; what is there has to be looked up.'),
+])
+export type FileChange = z.infer<typeof fileChangeSchema>

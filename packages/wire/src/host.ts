@@ -4,8 +4,7 @@
  *
  * Every method rejects with a Problem whose code is from the error table.
  */
-import type { KillSignal, ProcessBody } from './exec.js'
-import type { FileEntry } from './files.js'
+import type { Guest } from './guest.js'
 
 /** What a capsule is restored from: an image takes any size, a snapshot has its own. */
 export type Source = { kind: 'image'; imageId: string } | { kind: 'snapshot'; snapshotId: string }
@@ -100,6 +99,17 @@ export interface Reconciled {
   lost: { capsuleId: string; reason: string }[]
 }
 
+/** What a running capsule uses, as its host sees it. */
+export interface CapsuleSample {
+  capsuleId: string
+  /** Processor time that it has used since it started or was resumed, in milliseconds; of all its vCPUs together. */
+  cpuMs: number
+  /** Memory of the host that is in use for it alone, in bytes. */
+  memoryBytes: number
+  /** Bytes that its own disk layers occupy. */
+  diskBytes: number
+}
+
 export type Gone = (capsuleId: string, reason: string) => void
 
 /** Told of a snapshot whose files were found to be damaged, with what is wrong in words. */
@@ -143,6 +153,9 @@ export interface HostClient {
   /** Bytes that the capsule itself has written to its disk. */
   diskUsedBytes(capsuleId: string): Promise<number>
 
+  /** What each running capsule uses now. It is read from outside: no guest is asked, and none wakes. */
+  samples(): Promise<CapsuleSample[]>
+
   /** What may be done inside a running capsule. */
   guest(capsuleId: string): Guest
 
@@ -154,43 +167,4 @@ export interface HostClient {
 
   /** Lets go of everything; the capsules go on and are found again by the next `reconcile`. */
   close(): Promise<void>
-}
-
-export interface ExecSpec {
-  cmd: string
-  args: string[]
-  envs?: Record<string, string> | undefined
-  cwd?: string | undefined
-  tag?: string | undefined
-}
-
-export type ExecChunk =
-  | { type: 'stdout' | 'stderr'; data: Uint8Array }
-  | { type: 'exit'; exitCode: number; timedOut: boolean; durationMs: number }
-
-/** A program that runs attached: ending the iteration early, or aborting, kills its process group. */
-export interface ExecSession {
-  pid: number
-  /** Ends with exactly one `exit`. A slow reader slows the program. */
-  output: AsyncIterable<ExecChunk>
-}
-
-export interface FileContent {
-  /** Absent where it is not known ahead, as in /proc. */
-  size?: number | undefined
-  chunks: AsyncIterable<Uint8Array>
-}
-
-export interface Guest {
-  exec(spec: ExecSpec & { timeoutMs?: number | undefined }, signal: AbortSignal): Promise<ExecSession>
-  /** Starts a program that outlives the call. */
-  spawn(spec: ExecSpec, signal: AbortSignal): Promise<{ pid: number; tag: string }>
-  processes(signal: AbortSignal): Promise<ProcessBody[]>
-  /** @param selector a pid or a tag */
-  kill(selector: string, how: KillSignal, signal: AbortSignal): Promise<void>
-  writeFile(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>
-  readFile(path: string, signal: AbortSignal): Promise<FileContent>
-  listFiles(path: string, depth: number, signal: AbortSignal): Promise<FileEntry[]>
-  makeDir(path: string, signal: AbortSignal): Promise<FileEntry>
-  remove(path: string, signal: AbortSignal): Promise<void>
 }

@@ -14,8 +14,8 @@ export function execHandlers({ inside }: Services): Pick<Handlers, 'exec' | 'lis
       const body = json()
       const head = { sandbox_id: id, cmd: body.cmd }
       if (body.background) {
-        const { pid, tag } = await spawn(guest, body)
-        return { status: 202, json: { ...head, pid, tag } }
+        const { id: session, pid, tag } = await spawn(guest, body)
+        return { status: 202, json: { ...head, id: session, pid, tag } }
       }
       if (accepts(request, NDJSON)) {
         const live = { signal, failed: (error: unknown) => logFailure(error, request) }

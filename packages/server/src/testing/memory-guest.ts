@@ -8,12 +8,10 @@ import {
   type Guest,
   type KillSignal,
   type ProcessBody,
+  type SessionRef,
 } from '@wrenn/wire'
 
-export type Program = (
-  spec: ExecSpec & { timeoutMs?: number | undefined },
-  signal: AbortSignal,
-) => AsyncGenerator<ExecChunk>
+export type Program = (spec: ExecSpec, signal: AbortSignal) => AsyncGenerator<ExecChunk>
 export type Reader = () => FileContent
 
 /** What a capsule holds. */
@@ -33,17 +31,17 @@ export class MemoryGuest implements Guest {
 
   constructor(private readonly contents: Contents) {}
 
-  async exec(spec: ExecSpec & { timeoutMs?: number | undefined }, signal: AbortSignal): Promise<ExecSession> {
+  async exec(spec: ExecSpec, signal: AbortSignal): Promise<ExecSession> {
     const program = this.contents.programs[spec.cmd]
     if (!program) throw new Problem('not_found', `There is no program "${spec.cmd}".`)
-    return { pid: 100, output: program(spec, signal) }
+    return { id: 'exec-00000000000000aa', pid: 100, output: program(spec, signal) }
   }
 
-  async spawn(spec: ExecSpec): Promise<{ pid: number; tag: string }> {
+  async spawn(spec: ExecSpec): Promise<SessionRef & { tag: string }> {
     this.spawned.push(spec)
-    const tag = spec.tag ?? 'none'
-    this.contents.processes.push({ pid: 200, tag, cmd: spec.cmd })
-    return { pid: 200, tag }
+    const started = { id: 'exec-00000000000000bb', pid: 200, tag: spec.tag ?? 'none' }
+    this.contents.processes.push({ ...started, cmd: spec.cmd })
+    return started
   }
 
   async processes(): Promise<ProcessBody[]> {
@@ -87,11 +85,26 @@ export class MemoryGuest implements Guest {
     this.contents.files.delete(path)
   }
 
+  attach = unlike
+  writeStdin = unlike
+  endStdin = unlike
+  resize = unlike
+  stat = unlike
+  move = unlike
+  readTar = unlike
+  writeTar = unlike
+  watch = unlike
+  connect = unlike
+
   #content(path: string): Buffer {
     const content = this.contents.files.get(path)
     if (!content) throw new Problem('not_found', `There is no "${path}".`)
     return content
   }
+}
+
+async function unlike(): Promise<never> {
+  throw new Problem('internal_error', 'This double cannot do that.')
 }
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -4,6 +4,7 @@ import {
   type Damaged,
   type Expected,
   type Gone,
+  type CapsuleSample,
   type HostClient,
   type HostFacts,
   type ImageInfo,
@@ -154,6 +155,10 @@ export class MemoryHost implements HostClient {
   async diskUsedBytes(id: string): Promise<number> {
     await this.faults.pass('diskUsedBytes')
     return this.capsule(id).files.size + 1
+  }
+
+  async samples(): Promise<CapsuleSample[]> {
+    return []
   }
 
   guest(id: string): MemoryGuest {
