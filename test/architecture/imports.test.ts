@@ -54,7 +54,8 @@ test('the wire needs nothing but zod, and the SDK nothing at all', () => {
 
 test('inside the server it goes from http over services to store and fleet', () => {
   const layers: Record<string, string[]> = {
-    http: ['http', 'services'],
+    http: ['http', 'proxy', 'services'],
+    proxy: ['proxy', 'services'],
     services: ['services', 'store', 'fleet'],
     store: ['store'],
     fleet: ['fleet'],

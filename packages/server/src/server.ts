@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Fleet } from './fleet/fleet.js'
 import { makeApp } from './http/app.js'
+import { PortProxy } from './proxy/proxy.js'
 import { systemClock, type Clock } from './services/clock.js'
 import { recover } from './services/recovery.js'
 import { registerImages } from './services/images.js'
@@ -23,6 +24,8 @@ export interface CreateServer {
   /** The product's version. */
   version: string
   logger: Logger
+  /** Whether ports of new capsules ask for a token where nothing is said. Default no. */
+  proxyAuth?: boolean
   /** What time it is; in tests. */
   clock?: Clock
 }
@@ -36,20 +39,22 @@ export async function createServer({
   host,
   version,
   logger,
+  proxyAuth = false,
   clock = systemClock,
 }: CreateServer): Promise<Server> {
   const context = { store, fleet: new Fleet([host]), log: logger, clock }
-  const services = makeServices(context)
+  const services = makeServices(context, { proxyAuth })
   await recover(context)
   await registerImages(store, await host.images())
   await beginServices(services, context)
-  return new Server(await makeApp({ services, version, logger }), services)
+  const proxy = new PortProxy({ ...services, log: logger })
+  return new Server(await makeApp({ services, proxy, version, logger }), { services, proxy })
 }
 
 export class Server {
   constructor(
     private readonly app: FastifyInstance,
-    private readonly services: Services,
+    private readonly parts: { services: Services; proxy: PortProxy },
   ) {}
 
   /** Begins to serve. Port 0 takes a free one. */
@@ -62,12 +67,14 @@ export class Server {
 
   /** Stops serving within a second or two; capsules are not touched. The store and the host stay open. */
   async close(): Promise<void> {
-    stopServices(this.services)
+    const { services, proxy } = this.parts
+    stopServices(services)
     const closed = this.app.close()
     await Promise.race([closed, unlessLater(POLITE_MS)])
     this.app.server.closeAllConnections()
+    proxy.close()
     await closed
-    await Promise.race([settleServices(this.services), unlessLater(PATIENT_MS)])
+    await Promise.race([settleServices(services), unlessLater(PATIENT_MS)])
   }
 }
 

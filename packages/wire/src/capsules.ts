@@ -28,6 +28,9 @@ export const createCapsuleSchema = z.object({
     'Seconds without activity after which the capsule is paused; 0 means never.',
   ),
   metadata: optional(labelsSchema).describe('Your labels: at most 20.'),
+  proxy_auth: optional(z.boolean()).describe(
+    'Whether its ports ask for a token of whoever comes through the proxy. The default is a setting of the server.',
+  ),
 })
 export type CreateCapsule = z.output<typeof createCapsuleSchema>
 
@@ -52,6 +55,11 @@ export const capsuleSchema = z.object({
   last_updated: timestampSchema,
   metadata: z.record(z.string(), z.string()).optional(),
   reason: z.string().optional().describe('Why it is in error or missing.'),
+  proxy_token: z
+    .string()
+    .regex(/^[0-9a-f]{48}$/)
+    .optional()
+    .describe('What its ports ask for: as the header X-Wrenn-Token, or once as the query parameter wrenn_token.'),
   disk_size_mb: z.int().describe('The most that the disk can hold, in MiB.'),
   disk_used_mb: z
     .int()

@@ -8,6 +8,7 @@ test('without any variable there are defaults', () => {
     dataDir: '/var/lib/wrenn',
     firstKey: undefined,
     accelerator: 'auto',
+    proxyAuth: false,
   })
 })
 
@@ -22,6 +23,7 @@ test('every problem is named at once, settings that do not exist included', () =
     WRENN_API_KEY: 'wrn_short',
     WRENN_LISTN: 'x',
     WRENN_ACCELERATOR: 'xen',
+    WRENN_PROXY_AUTH: 'perhaps',
   }
   try {
     readSettings(env, 0)

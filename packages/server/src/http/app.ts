@@ -13,11 +13,13 @@ import {
 } from 'fastify'
 import type { Logger } from 'pino'
 import type { Caller } from '../services/context.js'
+import type { PortProxy } from '../proxy/proxy.js'
 import type { Services } from '../services/services.js'
 import { runCall, type Answer, type Handler } from './call.js'
 import { serveDocs } from './docs.js'
 import { answerParserError, newRequestId, sendError } from './errors.js'
 import { makeHandlers } from './handlers.js'
+import { makeListener } from './listener.js'
 import { answerOnce, idempotencyKeyOf } from './idempotency.js'
 import { serverTiming } from './timing.js'
 import { refuseUnknown } from './unknown.js'
@@ -28,26 +30,24 @@ const MOST_JSON = 1024 * 1024
 const LONGEST_PARAMETER = 4096
 
 const FORM = /^multipart\/form-data\s*;/i
-/** How long a client may take to send a request's head, in milliseconds. */
-const HEADERS_MS = 20_000
 
 export interface MakeApp {
   services: Services
+  proxy: PortProxy
   version: string
   logger: Logger
   /** Told of everything that is served. */
   onRoute?: (route: RouteOptions) => void
 }
 
-export async function makeApp({ services, version, logger, onRoute }: MakeApp): Promise<FastifyInstance> {
+export async function makeApp({ services, proxy, version, logger, onRoute }: MakeApp): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     // The two types differ in what nothing here uses.
     loggerInstance: logger as unknown as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MOST_JSON,
     genReqId: newRequestId,
-    // Time is limited where a client can only stall: bodies and answers may be streams, and take theirs.
-    http: { headersTimeout: HEADERS_MS, requireHostHeader: false },
+    serverFactory: (handler) => makeListener(proxy, handler),
     // While it closes, what still comes in is served like anything else, until its connection is cut.
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },

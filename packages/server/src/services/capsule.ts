@@ -1,10 +1,11 @@
 /** One capsule: what may be asked of it, and how it is shown. */
-import { newId, parseTemplateRef, Problem, type CapsuleBody } from '@wrenn/wire'
+import { newId, parseTemplateRef, Problem, randomHex, type CapsuleBody } from '@wrenn/wire'
 import type { Capsule, Store } from '../store/store.js'
 import type { Operation } from '../store/moves.js'
 import { now } from '../store/time.js'
 
 const MiB = 1024 * 1024
+const PROXY_TOKEN_BYTES = 24
 
 /** @throws Problem `not_found` */
 export function findCapsule(capsule: Capsule | undefined): Capsule {
@@ -51,12 +52,14 @@ export type Heritage = Pick<
   'teamId' | 'template' | 'versionId' | 'vcpus' | 'memoryMb' | 'timeoutSec' | 'metadata'
 >
 
-export function newCapsule(heritage: Heritage): Capsule {
+/** @param hasToken whether its ports ask for a token; each capsule has its own */
+export function newCapsule(heritage: Heritage, hasToken = false): Capsule {
   const { teamId, template, versionId, vcpus, memoryMb, timeoutSec, metadata } = heritage
   const at = now()
   return {
     id: newId('capsule'),
     ...{ teamId, template, versionId, vcpus, memoryMb, timeoutSec, metadata },
+    proxyToken: hasToken ? randomHex(PROXY_TOKEN_BYTES) : null,
     snapshotId: null,
     status: 'starting',
     operation: null,
@@ -91,6 +94,7 @@ export function toBody(capsule: Capsule, usedBytes?: number): CapsuleBody {
     ...(metadata ? { metadata } : {}),
     ...(reason === null ? {} : { reason }),
     disk_size_mb: capsule.diskSizeMb,
+    ...(capsule.proxyToken === null ? {} : { proxy_token: capsule.proxyToken }),
     ...(usedBytes === undefined ? {} : { disk_used_mb: Math.ceil(usedBytes / MiB) }),
   }
 }

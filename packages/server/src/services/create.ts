@@ -12,6 +12,8 @@ interface Parts {
   background: Background
   starter: Starter
   damage: Damage
+  /** Whether ports of capsules ask for a token where nothing is said. */
+  proxyAuth: boolean
 }
 
 /** The start of capsules from templates. */
@@ -35,7 +37,7 @@ export class Creation {
       const template = await resolveRef(within, teamId, wanted.template)
       assertWhole(template)
       const { version } = template
-      const row = newCapsule(heritage(teamId, wanted, version))
+      const row = newCapsule(heritage(teamId, wanted, version), wanted.proxy_auth ?? this.parts.proxyAuth)
       assertWithin(limits, row)
       await within.capsules.insert(row)
       await within.versions.used(version.id, toIso(clock.now()))

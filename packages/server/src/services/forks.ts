@@ -72,7 +72,7 @@ export class Forks {
     return this.context.store.transaction(async (within) => {
       // As it is now: its version may be gone since.
       const source = findCapsule(await within.capsules.find(teamId, id))
-      const rows = Array.from({ length: count }, () => newCapsule(source))
+      const rows = Array.from({ length: count }, () => newCapsule(source, source.proxyToken !== null))
       for (const row of rows) await within.capsules.insert(row)
       return rows
     })

@@ -3,6 +3,7 @@ import { Problem, type Guest } from '@wrenn/wire'
 import type { Activity } from './activity.js'
 import type { Background } from './background.js'
 import { assertRunning, findCapsule } from './capsule.js'
+import type { Capsule } from '../store/store.js'
 import type { Caller, Context } from './context.js'
 
 /** How long a call waits for a pause to end, in milliseconds: longer than any pause takes that goes well. */
@@ -14,6 +15,12 @@ export interface Asked {
   id: string
   /** Registers what is done when the call has ended, whichever way. */
   onEnd: (done: () => void) => void
+}
+
+/** A visit to a capsule by somebody who knows its id, whatever their team. */
+export interface Visit extends Pick<Asked, 'id' | 'onEnd'> {
+  /** Throws for whoever may not come in. It stands in for the check of the team, so there is no visit without it. */
+  admit: (capsule: Capsule) => Promise<void>
 }
 
 /** The way into running capsules. */
@@ -28,20 +35,35 @@ export class Inside {
    * waited for, so that the call is not cut in its middle.
    * @throws Problem `not_found`, `invalid_state`
    */
-  async guest({ caller: { teamId }, id, onEnd }: Asked): Promise<Guest> {
-    const { store, fleet } = this.context
+  guest({ caller: { teamId }, id, onEnd }: Asked): Promise<Guest> {
+    return this.#enter({ id, onEnd }, async () => findCapsule(await this.context.store.capsules.find(teamId, id)))
+  }
+
+  /**
+   * The same for the proxy, where a capsule's id is enough. Routes of the API have a caller, and ask for `guest`.
+   * @throws Problem `not_found`, what `admit` throws, `invalid_state`
+   */
+  guestOfVisitor({ id, onEnd, admit }: Visit): Promise<Guest> {
+    return this.#enter({ id, onEnd }, async () => {
+      const capsule = findCapsule(await this.context.store.capsules.ofAnyTeam(id))
+      await admit(capsule)
+      return capsule
+    })
+  }
+
+  async #enter({ id, onEnd }: Pick<Asked, 'id' | 'onEnd'>, find: () => Promise<Capsule>): Promise<Guest> {
     // Before it is asked how the capsule is: a pause that begins later sees the call.
     const lease = this.parts.activity.enter(id)
     onEnd(() => lease.end())
     const deadline = performance.now() + PATIENCE_MS
     for (;;) {
-      const capsule = findCapsule(await store.capsules.find(teamId, id))
+      const capsule = await find()
       assertRunning(capsule)
       if (capsule.operation !== 'pause') break
       if (performance.now() >= deadline) throw new Problem('invalid_state', 'The capsule is being paused.')
       await Promise.race([this.parts.background.settled(id), sleep(PATIENCE_MS, undefined, { ref: false })])
     }
     lease.confirm()
-    return fleet.hostFor(id).guest(id)
+    return this.context.fleet.hostFor(id).guest(id)
   }
 }

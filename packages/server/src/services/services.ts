@@ -23,7 +23,7 @@ import { Versions } from './versions.js'
 /** All services, on one context. */
 export type Services = ReturnType<typeof makeServices>
 
-export function makeServices(context: Context) {
+export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boolean }) {
   const background = new Background()
   const activity = new Activity(context)
   const retired = new Retired(context)
@@ -35,7 +35,7 @@ export function makeServices(context: Context) {
   return {
     keys: new Keys(context),
     capsules: new Capsules(context, { background, activity }),
-    creation: new Creation(context, { background, starter, damage }),
+    creation: new Creation(context, { background, starter, damage, proxyAuth }),
     pausing: new Pausing(context, { background, activity }),
     resuming: new Resuming(context, { background, activity, ends }),
     forks: new Forks(context, { background, starter }),

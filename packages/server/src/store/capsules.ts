@@ -24,6 +24,11 @@ export class SqlCapsules implements CapsuleStore {
     return row && toCapsule(row)
   }
 
+  async ofAnyTeam(id: string): Promise<Capsule | undefined> {
+    const row = await this.db.selectFrom('capsules').selectAll().where('id', '=', id).executeTakeFirst()
+    return row && toCapsule(row)
+  }
+
   async listAlive(teamId: string): Promise<Capsule[]> {
     const rows = await this.db
       .selectFrom('capsules')

@@ -27,7 +27,7 @@ function capsule(more: Partial<Capsule> = {}): Capsule {
   const size = { vcpus: 1, memoryMb: 512, timeoutSec: 0, diskSizeMb: 0 }
   const times = { createdAt: at, startedAt: null, lastActiveAt: null, lastUpdated: at }
   const state = { status: 'running', operation: null, reason: null } as const
-  const origin = { template: 'minimal', versionId: null, snapshotId: null, metadata: null }
+  const origin = { template: 'minimal', versionId: null, snapshotId: null, metadata: null, proxyToken: null }
   return { id: newId('capsule'), teamId, ...origin, ...state, ...size, ...times, ...more }
 }
 

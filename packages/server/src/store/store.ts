@@ -91,6 +91,8 @@ export interface VersionStore {
 export interface CapsuleStore {
   insert(capsule: Capsule): Promise<void>
   find(teamId: string, id: string): Promise<Capsule | undefined>
+  /** Whoever owns it: only for what is open to those who know the id. */
+  ofAnyTeam(id: string): Promise<Capsule | undefined>
   /** The team's capsules that are neither stopped nor in error, newest first. */
   listAlive(teamId: string): Promise<Capsule[]>
   /** Those that are starting, running, or have an operation under way, of all teams. */

@@ -87,6 +87,8 @@ export interface CapsuleRow {
   diskSizeMb: number
   /** JSON: string to string; null when the user gave no labels. */
   metadata: string | null
+  /** What its ports ask of whoever comes through the proxy; null: nothing. */
+  proxyToken: string | null
   /** Why it is missing or in error; for the log and for people who look. */
   reason: string | null
   createdAt: string

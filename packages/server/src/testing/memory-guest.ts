@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import {
   Problem,
   type ExecChunk,
@@ -10,6 +11,7 @@ import {
   type ProcessBody,
   type SessionRef,
 } from '@wrenn/wire'
+import { openTunnel } from './tunnel.js'
 
 export type Program = (spec: ExecSpec, signal: AbortSignal) => AsyncGenerator<ExecChunk>
 export type Reader = () => FileContent
@@ -21,6 +23,8 @@ export interface Contents {
   programs: Record<string, Program>
   /** Files that are read in a way of their own. */
   readers: Record<string, Reader>
+  /** What listens: which port of this machine is which port of the guest. */
+  ports: Record<number, number>
   processes: ProcessBody[]
 }
 
@@ -28,6 +32,8 @@ export interface Contents {
 export class MemoryGuest implements Guest {
   /** What `spawn` was told, to the letter. */
   readonly spawned: ExecSpec[] = []
+  /** What `connect` opened, until it is closed. */
+  readonly tunnels = new Set<Duplex>()
 
   constructor(private readonly contents: Contents) {}
 
@@ -94,13 +100,25 @@ export class MemoryGuest implements Guest {
   readTar = unlike
   writeTar = unlike
   watch = unlike
-  connect = unlike
+
+  async connect(port: number, signal: AbortSignal): Promise<Duplex> {
+    const local = this.contents.ports[port]
+    if (local === undefined) throw nothingListens(port)
+    const tunnel = await openTunnel(local, signal).catch(() => Promise.reject(nothingListens(port)))
+    this.tunnels.add(tunnel)
+    tunnel.once('close', () => this.tunnels.delete(tunnel))
+    return tunnel
+  }
 
   #content(path: string): Buffer {
     const content = this.contents.files.get(path)
     if (!content) throw new Problem('not_found', `There is no "${path}".`)
     return content
   }
+}
+
+function nothingListens(port: number): Problem {
+  return new Problem('agent_error', `Nothing listens on port ${port}.`)
 }
 
 async function unlike(): Promise<never> {

@@ -65,6 +65,8 @@ export class MemoryHost implements HostClient {
   /** The programs of every capsule. */
   readonly programs: Record<string, Program> = {}
   readonly readers: Record<string, Reader> = {}
+  /** What listens in every capsule: which port of this machine is which port of the guest. */
+  readonly ports: Record<number, number> = {}
   /** What was verified, in its order. */
   readonly verified: string[] = []
   #gone: Gone = () => {}
@@ -95,8 +97,8 @@ export class MemoryHost implements HostClient {
     await this.faults.pass('start')
     if (this.capsules.has(spec.capsuleId)) throw new Error('a capsule that is there was started')
     const stored = spec.source.kind === 'snapshot' ? this.#stored(spec.source.snapshotId) : undefined
-    const { programs, readers } = this
-    const contents: Contents = { files: new Map(stored?.files), programs, readers, processes: [] }
+    const { programs, readers, ports } = this
+    const contents: Contents = { files: new Map(stored?.files), programs, readers, ports, processes: [] }
     this.capsules.set(
       spec.capsuleId,
       Object.assign(contents, { spec, isHeld: false, guest: new MemoryGuest(contents) }),

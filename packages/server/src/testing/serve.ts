@@ -26,7 +26,7 @@ export interface Serving {
   end(): Promise<void>
 }
 
-export async function serve(host = new MemoryHost()): Promise<Serving> {
+export async function serve(host = new MemoryHost(), { proxyAuth = false } = {}): Promise<Serving> {
   const dir = await mkdtemp(join(tmpdir(), 'wrenn-server-'))
   const log: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
@@ -35,7 +35,7 @@ export async function serve(host = new MemoryHost()): Promise<Serving> {
   const start = async () => {
     const store = await openStore(join(dir, 'wrenn.db'))
     await ensureFirstKey({ store, wanted: key })
-    const server = await createServer({ store, host, version: '1.2.3', logger, clock })
+    const server = await createServer({ store, host, version: '1.2.3', logger, clock, proxyAuth })
     const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
     return { store, server, url }
   }
