@@ -1,5 +1,6 @@
 /** Passes a request on to a guest, and the answer back: as they come, each as fast as its reader reads. */
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type OutgoingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { isProblem, Problem, type Guest } from '@wrenn/wire'
 import type { Exchange } from './exchange.js'
 import { answerHeaders, hasBody, passedTrailers, requestHeaders } from './headers.js'
@@ -7,6 +8,9 @@ import { passInformation } from './information.js'
 import { join } from './join.js'
 import type { Target } from './target.js'
 import type { ThroughTunnel, Tunnels } from './tunnels.js'
+
+/** Written first, it sends the head on its own, and as the bytes that it is made of: `flushHeaders` takes it for UTF-8. */
+const HEAD_NOW = ['', 'latin1'] as const
 
 export interface Destination {
   guest: Guest
@@ -28,10 +32,10 @@ export function relay(exchange: Exchange, to: Destination): void {
 }
 
 function ask(exchange: Exchange, to: Destination, mayUseKept: boolean): void {
-  const { request } = exchange
+  const { request, isUpgrade } = exchange
   const asked = send(exchange, to, mayUseKept)
   exchange.onEnd(() => asked.destroy())
-  asked.on('response', (reply: IncomingMessage) => answerWith(exchange, reply))
+  asked.on('response', (reply: IncomingMessage) => answerWith(exchange, to.target, reply))
   asked.on('error', (error: Error) => {
     // An answer that breaks off shows that itself; one that is whole does not mind a request that was not read.
     if (exchange.hasEnded || exchange.answer.headersSent) return
@@ -39,16 +43,14 @@ function ask(exchange: Exchange, to: Destination, mayUseKept: boolean): void {
     exchange.refuse(isProblem(error) ? error : brokenOff(to.target, error))
   })
   passInformation(exchange, asked)
-  if (exchange.isUpgrade)
-    asked.on('upgrade', (reply: IncomingMessage, tunnel, head: Buffer) => {
-      exchange.onEnd(() => tunnel.destroy())
-      if (!begin(exchange, reply)) return
-      exchange.answer.detachSocket(request.socket)
-      if (head.length > 0) tunnel.unshift(head)
-      join(request.socket, tunnel)
-    })
+  asked.on('upgrade', (reply: IncomingMessage, tunnel, head: Buffer) => {
+    exchange.onEnd(() => tunnel.destroy())
+    if (!isUpgrade) return exchange.refuse(malformed(to.target))
+    if (head.length > 0) tunnel.unshift(head)
+    switchOver(exchange, reply, tunnel)
+  })
   if (!hasBody(request)) return void asked.end()
-  asked.flushHeaders()
+  asked.write(...HEAD_NOW)
   passBody(request, asked)
 }
 
@@ -68,28 +70,29 @@ function send(exchange: Exchange, { guest, target, kept, single }: Destination, 
   return httpRequest(options)
 }
 
-function answerWith(exchange: Exchange, reply: IncomingMessage): void {
+function answerWith(exchange: Exchange, target: Target, reply: IncomingMessage): void {
   const { answer } = exchange
   reply.on('error', () => {})
-  if (!begin(exchange, reply)) return
+  try {
+    answer.writeHead(reply.statusCode!, reply.statusMessage, answerHeaders(reply))
+  } catch (error) {
+    reply.destroy()
+    return exchange.refuse(malformed(target, error))
+  }
+  answer.write(...HEAD_NOW)
   reply.once('close', () => {
     if (!reply.complete) answer.destroy()
   })
   passBody(reply, answer)
 }
 
-/** Sends the answer's head at once: what follows may take its time. @returns false when it was none that can be sent */
-function begin(exchange: Exchange, reply: IncomingMessage): boolean {
-  const { answer } = exchange
-  try {
-    answer.writeHead(reply.statusCode!, reply.statusMessage, answerHeaders(reply))
-    answer.flushHeaders()
-    return true
-  } catch (error) {
-    reply.destroy()
-    exchange.refuse(new Problem('agent_error', 'The program in the capsule sent a malformed answer.', { cause: error }))
-    return false
-  }
+/** From here on it is no HTTP. */
+function switchOver({ request: { socket }, answer }: Exchange, reply: IncomingMessage, tunnel: Duplex): void {
+  answer.detachSocket(socket)
+  const lines = answerHeaders(reply).map((text, i) => (i % 2 === 0 ? `${text}: ` : `${text}\r\n`))
+  // No line has a line break in it: the parser cut them there.
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`, 'latin1')
+  join(socket, tunnel)
 }
 
 function passBody(from: IncomingMessage, to: OutgoingMessage): void {
@@ -101,8 +104,13 @@ function passBody(from: IncomingMessage, to: OutgoingMessage): void {
   })
 }
 
-function brokenOff({ port }: Target, cause: Error & { code?: string }): Problem {
-  const isGarbage = cause.code?.startsWith('HPE_')
-  const what = isGarbage ? 'sent what is no HTTP answer' : 'broke off before it answered'
-  return new Problem('agent_error', `What listens on port ${port} of the capsule ${what}.`, { cause })
+function malformed({ port }: Pick<Target, 'port'>, cause?: unknown): Problem {
+  return new Problem('agent_error', `What listens on port ${port} of the capsule sent a malformed answer.`, { cause })
+}
+
+function brokenOff({ port }: Pick<Target, 'port'>, cause: Error & { code?: string }): Problem {
+  if (cause.code?.startsWith('HPE_')) return malformed({ port }, cause)
+  return new Problem('agent_error', `What listens on port ${port} of the capsule broke off before it answered.`, {
+    cause,
+  })
 }

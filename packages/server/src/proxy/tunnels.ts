@@ -34,7 +34,7 @@ export class Tunnels extends Agent {
     open(opening.signal)
       .finally(() => gone.removeEventListener('abort', giveUp))
       .then(
-        (tunnel) => made?.(null, tunnel),
+        (tunnel) => made?.(null, likeSocket(tunnel)),
         // There is none, as Node knows.
         (error: Error) => made?.(error, undefined as never),
       )
@@ -56,11 +56,16 @@ export class Tunnels extends Agent {
 
   override reuseSocket(tunnel: Duplex, request: ClientRequest): void {
     this.#idle.get(tunnel)?.()
-    request.reusedSocket = true
+    super.reuseSocket(tunnel, request)
   }
 
   /** How many are kept that nobody uses. */
   get idle(): number {
     return this.#idle.size
   }
+}
+
+/** Node's agent takes what it uses again for a socket, that keeps a process alive or does not. */
+function likeSocket(tunnel: Duplex): Duplex {
+  return Object.assign(tunnel, { ref: () => tunnel })
 }

@@ -29,7 +29,9 @@ class Tunnel extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.socket.destroy()
+    // Like the real one: a loss is not an end.
+    if (this.readableEnded && this.writableFinished) this.socket.destroy()
+    else this.socket.resetAndDestroy()
     done(error)
   }
 }
