@@ -1,7 +1,7 @@
 /** Who may reach the ports of a capsule that asks for a token. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { Problem } from '@wrenn/wire'
+import { isProblem, Problem } from '@wrenn/wire'
 import type { Keys } from '../services/keys.js'
 
 export const TOKEN_HEADER = 'x-wrenn-token'
@@ -92,7 +92,7 @@ async function isOfTeam({ headers }: IncomingMessage, keys: Keys, teamId: string
   try {
     return (await keys.authenticate([key].flat()[0])).teamId === teamId
   } catch (error) {
-    if (error instanceof Problem && error.code === 'unauthorized') return false
+    if (isProblem(error) && error.code === 'unauthorized') return false
     throw error
   }
 }

@@ -88,7 +88,7 @@ test('a name that was deleted while its files lingered is free', async () => {
   await store.close()
 })
 
-test('capsules are as they were, and none of them is paused', async () => {
+test('capsules are as they were, none of them is paused, and their ports ask for nothing', async () => {
   const id = newId('capsule')
   await first(async (db, teamId) => {
     const at = now()
@@ -98,7 +98,7 @@ test('capsules are as they were, and none of them is paused', async () => {
   })
   const store = await openStore(join(dir, 'db'))
   const found = await store.capsules.find(store.teams.defaultId, id)
-  expect(found).toMatchObject({ status: 'running', timeoutSec: 5, snapshotId: null })
+  expect(found).toMatchObject({ status: 'running', timeoutSec: 5, snapshotId: null, proxyToken: null })
   expect(await store.capsules.pauses()).toEqual([])
   await store.close()
   await (await openStore(join(dir, 'db'))).close()
