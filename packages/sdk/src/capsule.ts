@@ -6,6 +6,7 @@ import { runs, WrennForkError } from './fork-error.js'
 import { Template } from './template.js'
 import type { Timings } from './timings.js'
 import { Transport, type Answer, type ClientOptions, type MakeOptions, type RequestOptions } from './transport.js'
+import { portUrl } from './url.js'
 
 /**
  * An isolated virtual machine.
@@ -66,6 +67,15 @@ export class Capsule implements AsyncDisposable {
   /** How long the parts of its last start, pause or resume took, in milliseconds, where the server told. */
   get timings(): Timings | undefined {
     return this.#timings
+  }
+
+  /**
+   * The URL of a port inside, as `https://8000-cl-….capsules.example`: what listens there is reached by HTTP and WebSocket.
+   * @throws {WrennValidationError} when it is no port
+   */
+  getUrl(port: number): string {
+    const { baseUrl, proxyDomain } = this.#transport
+    return portUrl({ capsuleId: this.id, port, baseUrl, domain: proxyDomain })
   }
 
   /** Asks for its present state. */
