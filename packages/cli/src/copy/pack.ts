@@ -45,7 +45,7 @@ async function packOne(archive: Pack, { name, path, stats }: Found): Promise<voi
 
 function put(archive: Pack, header: Named): Promise<void> {
   return new Promise((resolve, reject) => {
-    archive.entry(header, (error) => (error ? reject(error) : resolve()))
+    archive.entry(header, '', (error) => (error ? reject(error) : resolve()))
   })
 }
 

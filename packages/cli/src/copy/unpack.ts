@@ -20,18 +20,22 @@ export async function unpackInto(root: string, archive: Readable, signal: AbortS
   await mkdir(root, { recursive: true })
   const tree = new Tree(root)
   const entries = extract()
-  // It fails with the entries, which say why.
-  const fed = pipeline(archive, entries, { signal }).catch(() => {})
+  const broken = new AbortController()
+  const fed = pipeline(archive, entries, { signal }).catch((error: unknown) => broken.abort(error))
   try {
     for await (const entry of entries) {
-      await tree.put(entry)
+      // An entry does not learn by itself that its archive has broken off.
+      await tree.put(entry, broken.signal)
       entry.resume()
     }
+    await fed
+    broken.signal.throwIfAborted()
+  } catch (error) {
+    throw (error as Error).name === 'AbortError' ? (broken.signal.reason ?? error) : error
   } finally {
     archive.destroy()
     await fed
   }
-  signal.throwIfAborted()
   await tree.finish()
 }
 
@@ -43,7 +47,7 @@ class Tree {
 
   constructor(private readonly root: string) {}
 
-  async put(entry: Entry): Promise<void> {
+  async put(entry: Entry, signal: AbortSignal): Promise<void> {
     const { header } = entry
     const parts = partsOf(header.name)
     if (parts.length === 0) return
@@ -62,7 +66,7 @@ class Tree {
     else if (header.type === 'link') await this.#link(header, path)
     else {
       // Exclusive: a link that appears in the meantime is not followed.
-      await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+      await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal })
       await chmod(path, mode)
       await utimes(path, new Date(), header.mtime)
     }

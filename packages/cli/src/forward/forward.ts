@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { TLSSocket } from 'node:tls'
 
 /** Reaches the port of a capsule. */
 export type Reach = (signal: AbortSignal) => Promise<Duplex>
@@ -23,7 +23,7 @@ export async function forward(port: number, reach: Reach, failed: (error: Error)
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
     near.on('error', () => {})
     connect(near, reach, closing.signal).catch((error: unknown) => {
-      near.destroy()
+      breakOff(near)
       if (!closing.signal.aborted) failed(error as Error)
     })
   })
@@ -47,9 +47,40 @@ async function connect(near: Socket, reach: Reach, closing: AbortSignal): Promis
     if (!gone.signal.aborted) throw error
   })
   if (!far) return
-  const options = { signal: closing }
-  // A connection that breaks is the affair of its two ends.
-  await Promise.all([pipeline(near, far, options), pipeline(far, near, options)]).catch(() => {})
-  near.destroy()
-  far.destroy()
+  await joinUntilClosed(near, far, closing)
+}
+
+/** Each direction ends by itself; what breaks one side breaks the other. */
+async function joinUntilClosed(near: Socket, far: Duplex, closing: AbortSignal): Promise<void> {
+  const destroy = () => {
+    breakOff(near)
+    breakOff(far)
+  }
+  closing.addEventListener('abort', destroy, { once: true })
+  try {
+    await Promise.all([passOn(near, far, () => breakOff(far)), passOn(far, near, () => breakOff(near))])
+  } finally {
+    closing.removeEventListener('abort', destroy)
+  }
+}
+
+/** Resolves when `from` is closed. */
+function passOn(from: Duplex, to: Duplex, broken: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    from.on('error', () => {})
+    const closed = () => {
+      if (!from.readableEnded || !from.writableFinished) broken()
+      resolve()
+    }
+    if (from.destroyed) return closed()
+    from.once('close', closed)
+    from.pipe(to)
+  })
+}
+
+/** What is not whole must not look as if it had come to its end. */
+function breakOff(socket: Duplex): void {
+  if (socket.destroyed) return
+  if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
+  else socket.destroy()
 }

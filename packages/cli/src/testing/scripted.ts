@@ -73,10 +73,10 @@ function envOf(port: number): NodeJS.ProcessEnv {
 }
 
 async function runAgainst(world: Partial<World> & Pick<World, 'env'>, argv: string[]): Promise<Ended> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const { stdout = new PassThrough(), stderr = new PassThrough() } = world
   const stdin = Readable.from([])
-  const code = await run(argv, { stdin, stdout, stderr, signal: new AbortController().signal, ...world })
-  const text = (stream: PassThrough) => String((stream.read() as Buffer | null) ?? '')
+  const code = await run(argv, { stdin, signal: new AbortController().signal, ...world, stdout, stderr })
+  const text = (stream: NodeJS.WritableStream) => String(((stream as PassThrough).read() as Buffer | null) ?? '')
   return { code, out: text(stdout), err: text(stderr) }
 }
 
