@@ -1,7 +1,7 @@
 import type { ExecResultBody, ExecStartedBody, KillSignal, ProcessBody } from '@wrenn/wire'
 import { attended } from './attended.js'
 import { BackgroundProcess } from './background.js'
-import { fromBase64 } from './bytes.js'
+import { fromBase64, joined } from './bytes.js'
 import { follow, kill, outputOf, type CommandEvent, type OutputOptions, type Place } from './follow.js'
 import { endStdin, writeStdin, type Input } from './stdin.js'
 import type { MakeOptions, RequestOptions, Transport } from './transport.js'
@@ -53,6 +53,8 @@ export interface CommandResult {
 /** How much longer than the program the answer may take, in milliseconds. */
 const GRACE_MS = 15_000
 const DEFAULT_TIMEOUT_SEC = 30
+/** Node's fetch waits 300 s for an answer to begin, whatever it is told; what may take longer is streamed. */
+const LONGEST_SILENCE_SEC = 240
 
 /** Programs in a capsule. A selector is a pid, a tag or an id. */
 export class Commands {
@@ -73,7 +75,10 @@ export class Commands {
     command: Command,
     { background, ...options }: (RunOptions & MakeOptions) & (StartOptions & { background?: boolean }) = {},
   ): Promise<CommandResult | BackgroundProcess> {
-    return background ? this.start(command, options) : this.#runToEnd(command, options)
+    if (background) return this.start(command, options)
+    const { stdin: _, ...foreground } = options
+    const isLong = (options.timeoutSec ?? 0) > LONGEST_SILENCE_SEC && options.idempotencyKey === undefined
+    return isLong ? collected(this.stream(command, foreground)) : this.#runToEnd(command, foreground)
   }
 
   /**
@@ -165,6 +170,19 @@ export class Commands {
   #exec(json: object) {
     return { method: 'POST', path: `${this.#place.path}/exec`, json } as const
   }
+}
+
+/** All that a program prints, to its end. */
+async function collected(events: AsyncIterable<CommandEvent>): Promise<CommandResult> {
+  const parts = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
+  const text = (all: Uint8Array[]) => new TextDecoder().decode(joined(all))
+  for await (const event of events) {
+    if (event.type === 'stdout' || event.type === 'stderr') parts[event.type].push(event.data)
+    if (event.type !== 'exit') continue
+    const { exitCode, durationMs } = event
+    return { stdout: text(parts.stdout), stderr: text(parts.stderr), exitCode, durationMs }
+  }
+  throw new Error('unreachable: a stream ends with an exit or an error')
 }
 
 function words(command: Command): { cmd: string; args: string[] } {

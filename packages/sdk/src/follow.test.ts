@@ -37,6 +37,19 @@ test('a stream whose connection is lost goes on from where it was, as often as t
   expect(JSON.parse(api.seen[1]!.body)).toMatchObject({ on_disconnect: 'keep', timeout_sec: 30 })
 })
 
+test('a program that may run for long is not waited for in silence', async () => {
+  const { commands } = await api.capsule()
+  const euro = [out('4oI=', 2), out('rA==', 3)].map((one) => ({ ...one, encoding: 'base64' }))
+  api.replies = [lines([start(), euro[0]!], 'cut'), lines([start(2), euro[1]!, exit])]
+  expect(await commands.run('make', { timeoutSec: 3600 })).toEqual({
+    stdout: '€',
+    stderr: '',
+    exitCode: 3,
+    durationMs: 9,
+  })
+  expect(JSON.parse(api.seen[1]!.body)).toMatchObject({ timeout_sec: 3600 })
+})
+
 test('what was lost between two connections is said', async () => {
   const { commands } = await api.capsule()
   api.replies = [lines([start(), out('a', 1)], 'cut'), lines([start(9, { dropped: true }), out('b', 10), exit])]

@@ -24,21 +24,21 @@ export function addProcessCommands(program: Command, world: World, setExitCode: 
     .option('--cwd <dir>', 'directory to run in')
     .option('-e, --env <name=value>', 'an environment variable; may be repeated', label, {})
     .option('--timeout <time>', 'kill it after so long: 30s, 5m, 2h, or seconds', duration, 3600)
-    .option('-i, --interactive', 'pass the input on: a pipe, a file, or what is typed')
+    .addOption(
+      new Option('-i, --interactive', 'pass the input on: a pipe, a file, or what is typed').conflicts('background'),
+    )
     .option('-d, --background', 'leave it running and print its pid and tag')
-    .option('--tag <tag>', 'a name for it in the background')
+    .option('--tag <tag>', 'a name for it, for logs, kill and others')
     .passThroughOptions()
     .action(async (id: string, cmd: string, ...[args, options, command]: [string[], ExecOptions, Command]) => {
       // With or without it: what follows the id is the program and its own words.
       if (cmd === '--') [cmd = '', ...args] = args
       const { client, show, signal, stdin } = contextOf(command, world)
       const capsule = await client.capsules.connect(id, { signal })
-      const where = { ...(options.cwd ? { cwd: options.cwd } : {}), envs: options.env, signal }
+      const named = { ...(options.cwd ? { cwd: options.cwd } : {}), ...(options.tag ? { tag: options.tag } : {}) }
+      const where = { ...named, envs: options.env, signal }
       if (options.background) {
-        const { pid, tag } = await capsule.commands.start(
-          { cmd, args },
-          { ...where, ...(options.tag ? { tag: options.tag } : {}) },
-        )
+        const { pid, tag } = await capsule.commands.start({ cmd, args }, where)
         return show({ pid, tag }, () => `${pid}  ${tag}`)
       }
       const input = options.interactive ? { stdin } : {}
