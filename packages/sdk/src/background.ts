@@ -18,13 +18,13 @@ export class BackgroundProcess implements ProcessNames {
   readonly #place: Place
   readonly #typing: Typing
 
-  /** Made by `commands.start` and `commands.connect`. */
-  constructor(place: Place, { id, pid, tag }: ProcessNames) {
+  /** Made by `commands.start` and `commands.connect`. The signal ends writes that are under way. */
+  constructor(place: Place, { id, pid, tag }: ProcessNames, signal?: AbortSignal) {
     this.id = id
     this.pid = pid
     this.tag = tag
     this.#place = place
-    this.#typing = new Typing((data) => writeStdin(place, id, { data }))
+    this.#typing = new Typing((data) => writeStdin(place, id, { data, signal }))
   }
 
   /**

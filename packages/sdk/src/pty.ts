@@ -16,6 +16,8 @@ export interface PtyOptions extends MakeOptions {
   cwd?: string
   /** A name to come back by. Default: one is made up. */
   tag?: string
+  /** Ends this side: reading, and writes that are under way. The program goes on. */
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -40,12 +42,12 @@ export class Pty implements AsyncIterable<Uint8Array>, ProcessNames {
   #exitCode: Promise<number> | undefined
 
   /** Made by `capsule.pty` and `capsule.ptyConnect`. */
-  constructor(place: Place, process: BackgroundProcess, { signal, from, tail }: OutputOptions) {
-    this.id = process.id
-    this.pid = process.pid
-    this.tag = process.tag
+  constructor(place: Place, { id, pid, tag }: ProcessNames, { signal, from, tail }: OutputOptions) {
+    this.id = id
+    this.pid = pid
+    this.tag = tag
     this.#place = place
-    this.#process = process
+    this.#process = new BackgroundProcess(place, this, signal)
     this.#signal = signal
     this.#at = { from, tail }
   }
@@ -96,5 +98,5 @@ export async function startPty(place: Place, options: PtyOptions): Promise<Pty> 
     idempotencyKey,
     signal,
   })
-  return new Pty(place, new BackgroundProcess(place, started), { signal, from: 0 })
+  return new Pty(place, started, { signal, from: 0 })
 }

@@ -55,7 +55,7 @@ async function download({ client, signal }: Context, { id, path, here }: Pair, o
   await (isTree ? downloadTree : downloadFile)(files, { from: path, to, signal })
 }
 
-/** A link to a directory counts as one where its content is meant: with a slash at its end. */
+/** A link to a directory is none. */
 async function isDirectoryInside(files: Files, path: string, signal: AbortSignal): Promise<boolean> {
   try {
     return (await files.stat(path, { signal })).type === 'directory'

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { capsuleBody } from '../testing/bodies.js'
@@ -16,8 +17,6 @@ const line = (event: object) => `${JSON.stringify(event)}\n`
 function shell(more: Scripted['script'] = {}) {
   let output: ServerResponse | undefined
   const typed: string[] = []
-  let took = () => {}
-  const isTyped = new Promise<void>((resolve) => (took = resolve))
   api.script = {
     'GET /v1/capsules/cl-1': { json: capsuleBody() },
     'POST /v1/capsules/cl-1/exec': started,
@@ -29,13 +28,12 @@ function shell(more: Scripted['script'] = {}) {
     },
     [`POST ${program}/stdin`]: () => {
       typed.push(api.asked.at(-1)!.body.toString())
-      took()
       if (typed.join('').includes('exit\r')) output!.end(line(exit(3)))
       return { status: 204 }
     },
     ...more,
   }
-  return { typed, isTyped, output: () => output! }
+  return { typed, output: () => output! }
 }
 
 test('a shell shows what is printed, sends what is typed and ends with its exit code', async () => {
@@ -70,13 +68,11 @@ test('a program of its own is run in it, with its own options', async () => {
 })
 
 test('Enter ~ . leaves it, and it is said how to come back', async () => {
-  const { typed, isTyped } = shell()
+  const { typed } = shell()
   const terminal = fakeTerminal()
   const running = api.wrenn(['shell', 'cl-1'], { terminal })
   await terminal.shows('$ ')
-  terminal.input.write('ls\r~')
-  await isTyped
-  terminal.input.write('.')
+  terminal.input.write('ls\r~.')
   expect(await running).toEqual({
     code: 0,
     out: '',
@@ -84,6 +80,22 @@ test('Enter ~ . leaves it, and it is said how to come back', async () => {
   })
   expect([typed, terminal.isRaw]).toEqual([['ls\r'], false])
   expect(api.calls().some((call) => call.startsWith('DELETE'))).toBe(false)
+})
+
+test('a program that takes no keys can be left too', async () => {
+  let isClosed: Promise<unknown> = Promise.resolve()
+  shell({
+    [`POST ${program}/stdin`]: (response) => {
+      isClosed = once(response, 'close')
+      return undefined
+    },
+  })
+  const terminal = fakeTerminal()
+  const running = api.wrenn(['shell', 'cl-1'], { terminal })
+  await terminal.shows('$ ')
+  terminal.input.write('ls\r~.')
+  expect(await running).toMatchObject({ code: 0, err: expect.stringContaining('--attach pty-1') })
+  await isClosed
 })
 
 test('a new size is passed on, the last of many', async () => {

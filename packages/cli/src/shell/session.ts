@@ -1,12 +1,15 @@
 /** A terminal here and a program's terminal in a capsule, put together. */
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { WrennConnectionError, WrennNotFoundError, type Pty } from 'wrenn'
 import { Escape } from './escape.js'
 import { Screen } from './screen.js'
 import type { Terminal } from './terminal.js'
 
 /** How much may be typed ahead of the program, in bytes; a large paste waits. */
-const TYPED_AHEAD = 64 * 1024
+const TYPED_AHEAD = 1024 * 1024
+/** How long what was typed before the escape may take, in milliseconds. */
+const LAST_KEYS_MS = 1_000
 const BELL = '\x07'
 
 /** How it was left: with the program's exit code, or by the escape. */
@@ -38,6 +41,8 @@ export async function session(
     throw error
   } finally {
     for (const one of undo.reverse()) one()
+    // What is under way would keep this program here.
+    leaving.abort('over')
     terminal.output.write(screen.undo())
   }
 }
@@ -65,7 +70,13 @@ function passKeys({ input, output }: Terminal, pty: Pty, leaving: AbortControlle
           if (ahead <= TYPED_AHEAD && input.isPaused() && input.listeners('data').includes(type)) input.resume()
         })
     }
-    if (escaped) leaving.abort('escape')
+    if (escaped) void leave()
+  }
+  const leave = async () => {
+    const { signal } = leaving
+    // Behind all that was typed; who typed it has been told what failed.
+    await Promise.race([pty.write(''), delay(LAST_KEYS_MS, undefined, { signal })]).catch(() => {})
+    leaving.abort('escape')
   }
   const gone = () => leaving.abort(new Error('The terminal is gone.'))
   input.on('data', type).once('end', gone)
