@@ -70,7 +70,9 @@ function passKeys({ input, output }: Terminal, pty: Pty, leaving: AbortControlle
           if (ahead <= TYPED_AHEAD && input.isPaused() && input.listeners('data').includes(type)) input.resume()
         })
     }
-    if (escaped) void leave()
+    if (!escaped) return
+    input.off('data', type)
+    void leave()
   }
   const leave = async () => {
     const { signal } = leaving
