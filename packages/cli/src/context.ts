@@ -1,17 +1,22 @@
 /** What every command stands on: the client, and ways to show results. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { Wrenn } from 'wrenn'
 import { defaultDataDir } from './data-dir.js'
+import type { Terminal } from './shell/terminal.js'
 
 /** The outside world of one run of the CLI. */
 export interface World {
   env: NodeJS.ProcessEnv
+  stdin: Readable
   stdout: NodeJS.WritableStream
   stderr: NodeJS.WritableStream
-  /** Aborts at Ctrl-C. */
+  /** Aborts at Ctrl-C, or when this program is to end. */
   signal: AbortSignal
+  /** The terminal on both ends; absent where there is none. */
+  terminal?: Terminal
   /** Puts a yes-or-no question to the person at the terminal; absent where there is none. */
   ask?: (question: string) => Promise<boolean>
 }
@@ -25,8 +30,15 @@ interface Options {
   json?: boolean
 }
 
+/** Where the API is, for what goes past the client. */
+export interface Api {
+  baseUrl: string
+  apiKey: string | undefined
+}
+
 export interface Context extends World {
   client: Wrenn
+  api: Api
   /** Whether results are wanted as JSON. */
   json: boolean
   /** Shows a result: as JSON where that was asked for, else as `text` says. */
@@ -41,12 +53,13 @@ export function contextOf(command: Command, world: World): Context {
     /\/+$/,
     '',
   )
-  const client = new Wrenn({ baseUrl, apiKey: key ?? env['WRENN_API_KEY'] ?? keptKey(env) })
+  const api = { baseUrl, apiKey: key ?? env['WRENN_API_KEY'] ?? keptKey(env) }
+  const client = new Wrenn({ ...api, proxyDomain: env['WRENN_PROXY_DOMAIN'] || undefined })
   const show = (value: unknown, text: () => string) => {
     const shown = json ? JSON.stringify(value, null, 2) : text()
     if (shown) stdout.write(`${shown}\n`)
   }
-  return { ...world, client, json, show }
+  return { ...world, client, api, json, show }
 }
 
 /** The key that the server on this machine keeps. */

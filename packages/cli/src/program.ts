@@ -5,10 +5,15 @@ import { WrennConnectionError, WrennError } from 'wrenn'
 import { addBenchCommand } from './commands/bench.js'
 import { addCapsuleCommands } from './commands/capsule.js'
 import { addCopyCommand } from './commands/cp.js'
+import { addEventsCommand } from './commands/events.js'
 import { addKeyCommands } from './commands/key.js'
 import { addLifeCommands } from './commands/life.js'
+import { addLogsCommand } from './commands/logs.js'
+import { addMetricsCommands } from './commands/metrics.js'
+import { addPortCommands } from './commands/port.js'
 import { addProcessCommands } from './commands/process.js'
 import { addPruneCommand } from './commands/prune.js'
+import { addShellCommand } from './commands/shell.js'
 import { addSnapshotCommands } from './commands/snapshot.js'
 import { addTreeCommand } from './commands/tree.js'
 import { addVersionCommands } from './commands/version.js'
@@ -60,8 +65,13 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
     })
   const capsule = addCapsuleCommands(program, world)
   for (const parent of [program, capsule]) addLifeCommands(parent, world, setExitCode)
+  addShellCommand(program, world, setExitCode)
   addProcessCommands(program, world, setExitCode)
+  addLogsCommand(program, world)
   addCopyCommand(program, world)
+  addPortCommands(program, world)
+  addEventsCommand(program, world)
+  addMetricsCommands(program, world)
   const snapshot = addSnapshotCommands(program, world)
   addVersionCommands(snapshot, world, setExitCode)
   addTreeCommand(snapshot, world)

@@ -1,5 +1,13 @@
 /** The API's calls about capsules: what goes over the wire, and for how long an answer is waited. */
-import type { CapsuleBody, TemplateBody } from '@wrenn/wire'
+import type {
+  CapsuleBody,
+  MetricsBody,
+  MetricsRange,
+  StatsBody,
+  StatsRange,
+  TemplateBody,
+  UsageBody,
+} from '@wrenn/wire'
 import { newIdempotencyKey } from './retry.js'
 import type { Answer, MakeOptions, RequestOptions, Transport } from './transport.js'
 
@@ -14,6 +22,25 @@ export interface CreateOptions extends MakeOptions {
   timeoutSec?: number
   /** Your labels: at most 20. */
   metadata?: Record<string, string>
+  /** Whether its ports ask for its `proxyToken`, in the header X-Wrenn-Token. Default false. */
+  proxyAuth?: boolean
+}
+
+export interface MetricsOptions extends RequestOptions {
+  /** The time that it tells of, up to now. Default: the server's. */
+  range?: MetricsRange
+}
+
+export interface StatsOptions extends RequestOptions {
+  /** The time that it tells of, up to now. Default: the server's. */
+  range?: StatsRange
+}
+
+export interface UsageOptions extends RequestOptions {
+  /** The first day, as `2026-01-31`. Default: 30 days ago. */
+  from?: string
+  /** The last day. Default: today. */
+  to?: string
 }
 
 export interface SnapshotOptions extends MakeOptions {
@@ -39,8 +66,8 @@ type Call<Options, Result> = (transport: Transport, options: Options) => Promise
 type CallOn<Options, Result> = (transport: Transport, id: string, options: Options) => Promise<Result>
 
 export const create: Call<CreateOptions, Answer<CapsuleBody>> = (transport, options) => {
-  const { template, vcpus, memoryMb, timeoutSec, metadata } = options
-  const json = { template, vcpus, memory_mb: memoryMb, timeout_sec: timeoutSec, metadata }
+  const { template, vcpus, memoryMb, timeoutSec, metadata, proxyAuth } = options
+  const json = { template, vcpus, memory_mb: memoryMb, timeout_sec: timeoutSec, metadata, proxy_auth: proxyAuth }
   return transport.answer({ method: 'POST', path: '/v1/capsules', json, ...making(options) })
 }
 
@@ -88,6 +115,15 @@ export const capture: CallOn<SnapshotOptions, Answer<TemplateBody>> = (transport
     ...making(options),
   })
 }
+
+export const metrics: CallOn<MetricsOptions, MetricsBody> = (transport, id, { range, signal }) =>
+  transport.json({ method: 'GET', path: pathOf(id, 'metrics'), query: { range }, signal })
+
+export const stats: Call<StatsOptions, StatsBody> = (transport, { range, signal }) =>
+  transport.json({ method: 'GET', path: '/v1/capsules/stats', query: { range }, signal })
+
+export const usage: Call<UsageOptions, UsageBody> = (transport, { from, to, signal }) =>
+  transport.json({ method: 'GET', path: '/v1/capsules/usage', query: { from, to }, signal })
 
 /** A lost connection leaves it open whether something was made; with a key, asking again is safe. */
 function making({ idempotencyKey = newIdempotencyKey(), signal }: MakeOptions) {

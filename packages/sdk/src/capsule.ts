@@ -1,11 +1,14 @@
-import type { CapsuleBody, CapsuleStatus } from '@wrenn/wire'
+import type { CapsuleBody, CapsuleStatus, MetricsBody } from '@wrenn/wire'
 import * as calls from './capsule-calls.js'
 import { Commands } from './commands.js'
 import { Files } from './files.js'
+import type { OutputOptions } from './follow.js'
 import { runs, WrennForkError } from './fork-error.js'
+import { Pty, startPty, type PtyOptions } from './pty.js'
 import { Template } from './template.js'
 import type { Timings } from './timings.js'
 import { Transport, type Answer, type ClientOptions, type MakeOptions, type RequestOptions } from './transport.js'
+import { portUrl } from './url.js'
 
 /**
  * An isolated virtual machine.
@@ -66,6 +69,40 @@ export class Capsule implements AsyncDisposable {
   /** How long the parts of its last start, pause or resume took, in milliseconds, where the server told. */
   get timings(): Timings | undefined {
     return this.#timings
+  }
+
+  /**
+   * The URL of a port inside, as `https://8000-cl-….capsules.example`: what listens there is reached by HTTP and WebSocket.
+   * @throws {WrennValidationError} when it is no port
+   */
+  getUrl(port: number): string {
+    const { baseUrl, proxyDomain } = this.#transport
+    return portUrl({ capsuleId: this.id, port, baseUrl, domain: proxyDomain })
+  }
+
+  /** What its ports ask for in the header X-Wrenn-Token, where it was made with `proxyAuth`. */
+  get proxyToken(): string | undefined {
+    return (this.#info as CapsuleBody & { proxy_token?: string }).proxy_token
+  }
+
+  /** Starts a program in a terminal, a shell by default. */
+  pty(options: PtyOptions = {}): Promise<Pty> {
+    return startPty({ transport: this.#transport, path: `/v1/capsules/${this.id}` }, options)
+  }
+
+  /**
+   * A terminal that was started before, here or elsewhere. Its output begins with the oldest that is kept, unless you say
+   * where.
+   * @throws {WrennNotFoundError}
+   */
+  async ptyConnect(tag: string, options: OutputOptions = {}): Promise<Pty> {
+    const place = { transport: this.#transport, path: `/v1/capsules/${this.id}` }
+    return new Pty(place, await this.commands.connect(tag, { signal: options.signal }), options)
+  }
+
+  /** What it has used of processor, memory and disk, over time. */
+  metrics(options: calls.MetricsOptions = {}): Promise<MetricsBody> {
+    return calls.metrics(this.#transport, this.id, options)
   }
 
   /** Asks for its present state. */

@@ -1,3 +1,4 @@
+import type { StatsBody, UsageBody } from '@wrenn/wire'
 import * as calls from './capsule-calls.js'
 import { Capsule, forked } from './capsule.js'
 import type { MakeOptions, RequestOptions, Transport } from './transport.js'
@@ -34,6 +35,16 @@ export class Capsules {
   /** Starts capsules from where one is, as `capsule.fork` does. @throws {WrennForkError} when some did not start */
   async fork(id: string, count = 1, options: MakeOptions = {}): Promise<Capsule[]> {
     return forked(this.transport, await calls.fork(this.transport, id, { ...options, count }))
+  }
+
+  /** What all capsules of the team use: now, at most, and over time. */
+  stats(options: calls.StatsOptions = {}): Promise<StatsBody> {
+    return calls.stats(this.transport, options)
+  }
+
+  /** Processor and memory of the team, day by day. */
+  usage(options: calls.UsageOptions = {}): Promise<UsageBody> {
+    return calls.usage(this.transport, options)
   }
 
   /** Ends a capsule, in whatever state it is. */

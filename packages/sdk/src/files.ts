@@ -1,7 +1,18 @@
-import type { FileEntry } from '@wrenn/wire'
+import type { FileChange, FileEntry } from '@wrenn/wire'
 import { WrennNotFoundError } from './errors.js'
 import { multipartStream } from './multipart.js'
 import type { MakeOptions, RequestOptions, Transport } from './transport.js'
+import { watchFiles } from './watch.js'
+
+export interface MoveOptions extends RequestOptions {
+  /** Whether what is at the new path is replaced. Default false. */
+  overwrite?: boolean
+}
+
+export interface WatchOptions extends RequestOptions {
+  /** Whether the directories below are watched too. Default false. */
+  recursive?: boolean
+}
 
 /** Files in a capsule. `~` and relative paths mean below /root. */
 export class Files {
@@ -61,18 +72,67 @@ export class Files {
     return (await this.#transport.json<{ entries: FileEntry[] }>(asked)).entries
   }
 
+  /** What is at a path; of a symlink, the link itself. @throws {WrennNotFoundError} */
+  async stat(path: string, { signal }: RequestOptions = {}): Promise<FileEntry> {
+    const asked = { method: 'POST', path: `${this.#path}/stat`, json: { path }, repeatable: true, signal } as const
+    return (await this.#transport.json<{ entry: FileEntry }>(asked)).entry
+  }
+
   /** Whether there is something at a path. */
   async exists(path: string, options: RequestOptions = {}): Promise<boolean> {
-    const trimmed = path.replace(/\/+$/, '')
-    if (trimmed === '' || trimmed === '~') return true
-    const cut = trimmed.lastIndexOf('/')
-    const parent = cut < 0 ? '~' : cut === 0 ? '/' : trimmed.slice(0, cut)
     try {
-      return (await this.list(parent, options)).some(({ name }) => name === trimmed.slice(cut + 1))
+      await this.stat(path, options)
+      return true
     } catch (error) {
       if (error instanceof WrennNotFoundError) return false
       throw error
     }
+  }
+
+  /**
+   * Moves a file or a directory, making the directories of its new path.
+   * @throws {WrennConflictError} when something is there and `overwrite` is not set; {WrennNotFoundError}
+   */
+  async move(from: string, to: string, { overwrite = false, signal }: MoveOptions = {}): Promise<FileEntry> {
+    const asked = { method: 'POST', path: `${this.#path}/move`, json: { from, to, overwrite }, signal } as const
+    return (await this.#transport.json<{ entry: FileEntry }>(asked)).entry
+  }
+
+  /**
+   * What changes in a directory, from when the loop begins, until the directory is gone. Leaving the loop ends it. A lost
+   * connection is made again; what happened in between is told as `overflow`: look what is there.
+   *
+   * ```ts
+   * for await (const change of capsule.files.watch('/root', { recursive: true })) console.log(change)
+   * ```
+   *
+   * @throws {WrennNotFoundError}
+   */
+  watch(path: string, options: WatchOptions = {}): AsyncGenerator<FileChange, void, undefined> {
+    return watchFiles(this.#transport, { url: `${this.#path}/watch`, path, ...options })
+  }
+
+  /** A directory with all that it holds, or one file, as a tar archive of any size. @throws {WrennNotFoundError} */
+  async readTar(path: string, { signal }: RequestOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    const asked = { method: 'POST', path: `${this.#path}/tar/read`, json: { path }, repeatable: true, signal } as const
+    return (await this.#transport.send(asked)).body!
+  }
+
+  /** Lays a tar archive out below a directory, which is made. A stream may have any size; Node and Deno can send one. */
+  writeTar(
+    path: string,
+    archive: Uint8Array | Blob | ReadableStream<Uint8Array>,
+    { signal }: RequestOptions = {},
+  ): Promise<void> {
+    return this.#transport.done({
+      method: 'POST',
+      path: `${this.#path}/tar/write`,
+      query: { path },
+      body: archive as Blob,
+      headers: { 'content-type': 'application/x-tar' },
+      timeoutMs: 0,
+      signal,
+    })
   }
 
   /** Makes a directory and its parents. @throws {WrennConflictError} when it exists */

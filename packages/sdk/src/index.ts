@@ -1,21 +1,41 @@
+export { BackgroundProcess, type ProcessNames } from './background.js'
 export { Capsule } from './capsule.js'
-export type { CreateOptions, SnapshotOptions } from './capsule-calls.js'
+export type { CreateOptions, MetricsOptions, SnapshotOptions, StatsOptions, UsageOptions } from './capsule-calls.js'
 export { Capsules } from './capsules.js'
 export {
   Commands,
-  type BackgroundProcess,
   type Command,
-  type CommandEvent,
   type CommandOptions,
   type CommandResult,
   type RunOptions,
   type StartOptions,
+  type StreamOptions,
 } from './commands.js'
 export * from './errors.js'
+export type { EventsOptions, WrennEvent } from './events.js'
 export { WrennForkError } from './fork-error.js'
-export { Files } from './files.js'
+export { Files, type MoveOptions, type WatchOptions } from './files.js'
+export type { CommandEvent, OutputOptions } from './follow.js'
+export { Pty, type PtyOptions } from './pty.js'
+export type { Input } from './stdin.js'
 export { Template, Templates, type ListTemplates } from './template.js'
 export type { Timings } from './timings.js'
 export type { ClientOptions, MakeOptions, RequestOptions } from './transport.js'
 export { Keys, Wrenn } from './wrenn.js'
-export type { CapsuleBody, CapsuleStatus, TemplateBody, VerificationBody, VersionBody } from '@wrenn/wire'
+export type {
+  CapsuleBody,
+  CapsuleStatus,
+  EventKind,
+  FileChange,
+  FileEntry,
+  KillSignal,
+  MetricsBody,
+  MetricsRange,
+  ProcessBody,
+  StatsBody,
+  StatsRange,
+  TemplateBody,
+  UsageBody,
+  VerificationBody,
+  VersionBody,
+} from '@wrenn/wire'

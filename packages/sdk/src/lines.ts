@@ -1,19 +1,50 @@
-/** The lines of a UTF-8 byte stream. Leaving the loop cancels the stream. */
+import { strangeAnswer, WrennConnectionError } from './errors.js'
+
+/** The longest line that is put together, in characters: many times what the API ever sends. */
+const LONGEST = 16 * 2 ** 20
+
+/**
+ * The lines of a UTF-8 byte stream that hold anything; blank ones only keep a connection alive. Leaving the loop cancels
+ * the stream.
+ * @throws {WrennConnectionError} when the stream breaks off
+ */
 export async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  for await (const line of readAllLines(stream)) if (line.trim()) yield line
+}
+
+/** Every line, without its end. */
+export async function* readAllLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const reader = stream.getReader()
   const decoder = new TextDecoder()
   let rest = ''
   try {
     for (;;) {
-      const { done, value } = await reader.read()
-      rest += decoder.decode(value, { stream: !done })
-      const lines = rest.split('\n')
+      const { done, value } = await reader.read().catch(brokenOff)
+      const text = decoder.decode(value, { stream: !done })
+      // What is waiting has no end of line in it: only what is new is searched.
+      const lines = text.split('\n')
+      lines[0] = rest + lines[0]
       rest = lines.pop()!
-      yield* lines
+      if (rest.length > LONGEST) throw strangeAnswer(rest, { status: 200, requestId: undefined })
+      for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line
       if (done) break
     }
     if (rest) yield rest
   } finally {
     await reader.cancel().catch(() => {})
   }
+}
+
+/** A line as a value. One that is not whole was cut off with its connection. */
+export function parseLine<T>(line: string): T {
+  try {
+    return JSON.parse(line) as T
+  } catch (error) {
+    return brokenOff(error)
+  }
+}
+
+/** fetch says little, and every runtime something else. */
+function brokenOff(error: unknown): never {
+  throw new WrennConnectionError('The connection was lost.', { code: 'connection', status: 0, cause: error })
 }

@@ -19,21 +19,23 @@ export async function withRetries<T>(once: () => Promise<T>, signal: AbortSignal
 }
 
 /** Whether a failure may be gone the next time. */
-function isPassing(error: unknown): boolean {
+export function isPassing(error: unknown): boolean {
   return error instanceof WrennConnectionError || (error instanceof WrennError && retryable.has(error.status))
 }
 
-function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Waits. Aborting ends the wait with the signal's reason. */
+export function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms)
-    signal?.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        reject(signal.reason as Error)
-      },
-      { once: true },
-    )
+    const abort = () => {
+      clearTimeout(timer)
+      reject(signal!.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }, ms)
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort, { once: true })
   })
 }
 

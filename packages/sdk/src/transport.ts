@@ -17,6 +17,11 @@ export interface ClientOptions {
   baseUrl?: string | undefined
   /** How long an answer may take to begin, in milliseconds, where a call has no time of its own. Default 60,000. */
   timeoutMs?: number | undefined
+  /**
+   * The domain below which ports of capsules have names, as `capsules.example:8080`. Default: the environment's
+   * WRENN_PROXY_DOMAIN, or the base URL's host.
+   */
+  proxyDomain?: string | undefined
   /** Default: the global fetch. */
   fetch?: typeof fetch | undefined
 }
@@ -62,12 +67,14 @@ const HEADER_VALUE = /^[\x21-\x7e]+$/
 
 export class Transport {
   readonly baseUrl: string
+  readonly proxyDomain: string | undefined
   readonly #apiKey: string | undefined
   readonly #timeoutMs: number
   readonly #fetch: typeof fetch
 
-  constructor({ apiKey, baseUrl, timeoutMs, fetch: given }: ClientOptions = {}) {
+  constructor({ apiKey, baseUrl, timeoutMs, proxyDomain, fetch: given }: ClientOptions = {}) {
     this.baseUrl = (baseUrl ?? fromEnvironment('WRENN_BASE_URL') ?? DEFAULT_BASE).replace(/\/+$/, '')
+    this.proxyDomain = proxyDomain ?? fromEnvironment('WRENN_PROXY_DOMAIN')
     this.#apiKey = apiKey ?? fromEnvironment('WRENN_API_KEY')
     this.#timeoutMs = timeoutMs ?? DEFAULT_TIMEOUT_MS
     this.#fetch = given ?? ((input, init) => fetch(input, init))

@@ -1,5 +1,6 @@
 import type { CreatedKeyBody, KeyBody } from '@wrenn/wire'
 import { Capsules } from './capsules.js'
+import { eventStream, type EventsOptions, type WrennEvent } from './events.js'
 import { Templates } from './template.js'
 import { Transport, type ClientOptions, type MakeOptions, type RequestOptions } from './transport.js'
 
@@ -40,5 +41,17 @@ export class Wrenn {
   /** Whether the server is up, and its version. */
   health({ signal }: RequestOptions = {}): Promise<{ status: 'ok'; version: string }> {
     return this.#transport.json({ method: 'GET', path: '/health', signal })
+  }
+
+  /**
+   * What happens to the team's capsules and templates, from now on or from an event on, without an end. Leaving the loop
+   * ends it; lost connections are made again, and nothing is missed that the server still has.
+   *
+   * ```ts
+   * for await (const { event, resource } of wrenn.events()) console.log(event, resource.id)
+   * ```
+   */
+  events(options: EventsOptions = {}): AsyncGenerator<WrennEvent, void, undefined> {
+    return eventStream(this.#transport, options)
   }
 }

@@ -13,12 +13,13 @@ export function addCapsuleCommands(program: Command, world: World): Command {
     .option('--vcpus <n>', 'virtual CPUs', whole)
     .option('--memory <MiB>', 'memory', whole)
     .option('--timeout <time>', 'pause it after so long without activity: 30s, 5m, 2h, or seconds', duration)
+    .option('--proxy-auth', 'its ports ask for a token; `wrenn url` prints it')
     .option('-l, --label <key=value>', 'a label; may be repeated', label, {})
     .addOption(idempotencyKey())
     .action(async (options: CreateOptions, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
-      const { template, vcpus, memory, timeout, label: metadata, idempotencyKey } = options
-      const wanted = { template, vcpus, memoryMb: memory, timeoutSec: timeout, metadata, idempotencyKey }
+      const { template, vcpus, memory, timeout, label: metadata, idempotencyKey, proxyAuth } = options
+      const wanted = { template, vcpus, memoryMb: memory, timeoutSec: timeout, metadata, idempotencyKey, proxyAuth }
       const given = Object.fromEntries(
         Object.entries(wanted).filter(([, value]) => value !== undefined && !isEmpty(value)),
       )
@@ -69,6 +70,7 @@ interface CreateOptions {
   vcpus?: number
   memory?: number
   timeout?: number
+  proxyAuth?: boolean
   label: Record<string, string>
   idempotencyKey?: string
 }

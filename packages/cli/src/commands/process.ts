@@ -1,17 +1,16 @@
-import { once } from 'node:events'
 import { type Command, Option } from 'commander'
-import type { Capsule } from 'wrenn'
+import { killSignals, type KillSignal } from '@wrenn/wire'
 import { duration, label } from '../arguments.js'
 import { contextOf, type World } from '../context.js'
 import { table } from '../format.js'
-
-/** What a shell answers when a signal ended a program and it is not known which. */
-const ENDED_BY_SIGNAL = 255
+import { passOn } from '../pass-on.js'
+import { ENDED_BY_SIGNAL } from './exit-code.js'
 
 interface ExecOptions {
   cwd?: string
   env: Record<string, string>
   timeout: number
+  interactive?: boolean
   background?: boolean
   tag?: string
 }
@@ -25,25 +24,32 @@ export function addProcessCommands(program: Command, world: World, setExitCode: 
     .option('--cwd <dir>', 'directory to run in')
     .option('-e, --env <name=value>', 'an environment variable; may be repeated', label, {})
     .option('--timeout <time>', 'kill it after so long: 30s, 5m, 2h, or seconds', duration, 3600)
+    .addOption(
+      new Option('-i, --interactive', 'pass the input on: a pipe, a file, or what is typed').conflicts('background'),
+    )
     .option('-d, --background', 'leave it running and print its pid and tag')
-    .option('--tag <tag>', 'a name for it in the background')
+    .option('--tag <tag>', 'a name for it, for logs, kill and others')
     .passThroughOptions()
     .action(async (id: string, cmd: string, ...[args, options, command]: [string[], ExecOptions, Command]) => {
       // With or without it: what follows the id is the program and its own words.
       if (cmd === '--') [cmd = '', ...args] = args
-      const { client, show, signal } = contextOf(command, world)
+      const { client, show, signal, stdin } = contextOf(command, world)
       const capsule = await client.capsules.connect(id, { signal })
-      const where = { ...(options.cwd ? { cwd: options.cwd } : {}), envs: options.env, signal }
+      const named = { ...(options.cwd ? { cwd: options.cwd } : {}), ...(options.tag ? { tag: options.tag } : {}) }
+      const where = { ...named, envs: options.env, signal }
       if (options.background) {
-        const { pid, tag } = await capsule.commands.start(
-          { cmd, args },
-          { ...where, ...(options.tag ? { tag: options.tag } : {}) },
-        )
+        const { pid, tag } = await capsule.commands.start({ cmd, args }, where)
         return show({ pid, tag }, () => `${pid}  ${tag}`)
       }
-      setExitCode(
-        await passOn(capsule.commands.stream({ cmd, args }, { ...where, timeoutSec: options.timeout }), world),
-      )
+      const input = options.interactive ? { stdin } : {}
+      try {
+        const running = capsule.commands.stream({ cmd, args }, { ...where, ...input, timeoutSec: options.timeout })
+        const exitCode = await passOn(running, world)
+        setExitCode(exitCode < 0 ? ENDED_BY_SIGNAL : exitCode)
+      } finally {
+        // A program that reads no more must not leave this one waiting for its input.
+        if (options.interactive) stdin.destroy()
+      }
     })
 
   program
@@ -59,22 +65,9 @@ export function addProcessCommands(program: Command, world: World, setExitCode: 
   program
     .command('kill <id> <pid-or-tag>')
     .description('end a program in a capsule, with all that it started')
-    .addOption(new Option('-s, --signal <name>', 'what to send').choices(['SIGKILL', 'SIGTERM']).default('SIGKILL'))
-    .action(
-      async (id: string, selector: string, ...[options, command]: [{ signal: 'SIGKILL' | 'SIGTERM' }, Command]) => {
-        const { client, signal } = contextOf(command, world)
-        await (await client.capsules.connect(id, { signal })).commands.kill(selector, options.signal, { signal })
-      },
-    )
-}
-
-/** Passes a program's output on, at the pace at which it is taken; resolves with its exit code. */
-async function passOn(events: ReturnType<Capsule['commands']['stream']>, { stdout, stderr }: World): Promise<number> {
-  for await (const event of events) {
-    if (event.type === 'exit') return event.exitCode < 0 ? ENDED_BY_SIGNAL : event.exitCode
-    if (event.type === 'start') continue
-    const stream = event.type === 'stdout' ? stdout : stderr
-    if (!stream.write(event.data)) await once(stream, 'drain')
-  }
-  throw new Error('The connection was lost while the program ran.')
+    .addOption(new Option('-s, --signal <name>', 'what to send').choices(killSignals).default('SIGKILL'))
+    .action(async (id: string, selector: string, ...[options, command]: [{ signal: KillSignal }, Command]) => {
+      const { client, signal } = contextOf(command, world)
+      await (await client.capsules.connect(id, { signal })).commands.kill(selector, options.signal, { signal })
+    })
 }

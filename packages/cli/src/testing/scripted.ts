@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import type { World } from '../context.js'
 import { run } from '../program.js'
@@ -10,12 +10,18 @@ import { run } from '../program.js'
 export interface Reply {
   status?: number
   json?: unknown
+  /** Lines of JSON. */
+  lines?: unknown[]
+  body?: Uint8Array
+  /** Whether the answer goes on without an end. */
+  open?: true
 }
 
 interface Asked {
   /** `POST /v1/capsules?x=y` */
   call: string
   json: unknown
+  body: Buffer
   headers: IncomingHttpHeaders
 }
 
@@ -27,9 +33,11 @@ export interface Ended {
 
 export interface Scripted {
   /** What is answered to which call; any other is 404. */
-  script: Record<string, Reply>
+  script: Record<string, Reply | ((response: ServerResponse) => Reply | undefined)>
   asked: Asked[]
   calls(): string[]
+  /** The environment that names it. */
+  env(): NodeJS.ProcessEnv
   wrenn(argv: string[], world?: Partial<World>): Promise<Ended>
 }
 
@@ -44,7 +52,8 @@ export function scripted(): Scripted {
     script: {},
     asked: [],
     calls: () => state.asked.map(({ call }) => call),
-    wrenn: (argv, world) => runAgainst((server.address() as AddressInfo).port, argv, world),
+    env: () => envOf((server.address() as AddressInfo).port),
+    wrenn: (argv, world) => runAgainst({ env: state.env(), ...world }, argv),
   }
   const server = createServer((request, response) => void respond(state, request, response))
   beforeAll(async () => {
@@ -59,21 +68,36 @@ export function scripted(): Scripted {
   return state
 }
 
-async function runAgainst(port: number, argv: string[], world: Partial<World> = {}): Promise<Ended> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  const env = { WRENN_BASE_URL: `http://127.0.0.1:${port}`, WRENN_API_KEY: 'wrn_key' }
-  const code = await run(argv, { env, stdout, stderr, signal: new AbortController().signal, ...world })
-  const text = (stream: PassThrough) => String((stream.read() as Buffer | null) ?? '')
+function envOf(port: number): NodeJS.ProcessEnv {
+  return { WRENN_BASE_URL: `http://127.0.0.1:${port}`, WRENN_API_KEY: 'wrn_key' }
+}
+
+async function runAgainst(world: Partial<World> & Pick<World, 'env'>, argv: string[]): Promise<Ended> {
+  const { stdout = new PassThrough(), stderr = new PassThrough() } = world
+  const stdin = Readable.from([])
+  const code = await run(argv, { stdin, signal: new AbortController().signal, ...world, stdout, stderr })
+  const text = (stream: NodeJS.WritableStream) => String(((stream as PassThrough).read() as Buffer | null) ?? '')
   return { code, out: text(stdout), err: text(stderr) }
 }
 
 async function respond(state: Scripted, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
-  const body = Buffer.concat(chunks).toString()
+  const body = Buffer.concat(chunks)
   const call = `${request.method} ${request.url}`
-  state.asked.push({ call, json: body ? JSON.parse(body) : undefined, headers: request.headers })
-  const { status = 200, json } = state.script[call] ?? refusal(404, 'not_found', `There is no ${call}.`)
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(json === undefined ? undefined : JSON.stringify(json))
+  const isJson = request.headers['content-type'] === 'application/json'
+  const json = isJson ? (JSON.parse(String(body)) as unknown) : undefined
+  state.asked.push({ call, json, body, headers: request.headers })
+  const scripted = state.script[call] ?? refusal(404, 'not_found', `There is no ${call}.`)
+  const reply = typeof scripted === 'function' ? scripted(response) : scripted
+  // Some answer by themselves.
+  if (!reply) return
+  response.writeHead(reply.status ?? 200, { 'content-type': 'application/json' })
+  response.write(contentOf(reply))
+  if (!reply.open) response.end()
+}
+
+function contentOf({ json, lines, body }: Reply): string | Uint8Array {
+  if (lines) return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+  return body ?? (json === undefined ? '' : JSON.stringify(json))
 }

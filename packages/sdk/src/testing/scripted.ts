@@ -12,14 +12,28 @@ interface Seen {
   body: string
 }
 
-/** `never`: no answer at all; `cut`: the connection ends without one; `torn`: it ends in the middle of one. */
+/**
+ * `never`: no answer at all; `cut`: the connection ends without one; `torn`: it ends in the middle of one. Behind its text, an
+ * answer may be cut off, or stay open.
+ */
 export type Reply =
-  { status?: number; json?: unknown; text?: string; headers?: Record<string, string> } | 'never' | 'cut' | 'torn'
+  | {
+      status?: number
+      json?: unknown
+      text?: string
+      headers?: Record<string, string>
+      then?: 'cut' | 'open'
+    }
+  | 'never'
+  | 'cut'
+  | 'torn'
 
 export interface Scripted {
   seen: Seen[]
   /** What is answered, in turn; the last again and again. */
   replies: Reply[]
+  /** Answers calls of its own choice, before the others are answered in turn: `METHOD url` → an answer. */
+  answer: (call: string, response: ServerResponse) => Reply | undefined
   options: { baseUrl: string; apiKey: string }
   client: Wrenn
   lastJson(): unknown
@@ -46,6 +60,7 @@ export function scripted(): Scripted {
   beforeEach(async () => {
     state.seen = []
     state.replies = []
+    state.answer = () => undefined
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     state.options = { baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/`, apiKey: 'wrn_key' }
@@ -63,7 +78,8 @@ async function respond(state: Scripted, request: IncomingMessage, response: Serv
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
   const body = Buffer.concat(chunks).toString('latin1')
   state.seen.push({ method: request.method!, url: request.url!, headers: request.headers, body })
-  const reply = state.replies.length > 1 ? state.replies.shift()! : state.replies[0]!
+  const call = `${request.method} ${request.url}`
+  const reply = state.answer(call, response) ?? inTurn(state)
   if (reply === 'never') return
   if (reply === 'cut') return void response.destroy()
   if (reply === 'torn') {
@@ -71,5 +87,11 @@ async function respond(state: Scripted, request: IncomingMessage, response: Serv
     return void response.write('{"id":', () => response.destroy())
   }
   response.writeHead(reply.status ?? 200, { 'x-request-id': 'req-1', ...reply.headers })
-  response.end(reply.json === undefined ? (reply.text ?? '') : JSON.stringify(reply.json))
+  const text = reply.json === undefined ? (reply.text ?? '') : JSON.stringify(reply.json)
+  if (reply.then === undefined) return void response.end(text)
+  response.write(text, () => reply.then === 'cut' && response.destroy())
+}
+
+function inTurn({ replies }: Scripted): Reply {
+  return replies.length > 1 ? replies.shift()! : replies[0]!
 }
