@@ -1,7 +1,7 @@
 /** One fake machine: a guest, its agent, and ports that are dead while it is paused. */
 import { duplexPair, type Duplex } from 'node:stream'
 import { roomIn } from '../../wait.js'
-import type { AgentPort, BootSpec } from '../types.js'
+import type { AgentPort, BootSpec, VmUsage } from '../types.js'
 import { FakeAgent } from './agent.js'
 import { FakeDisk, readLayers } from './disk.js'
 import { Gate } from './gate.js'
@@ -17,6 +17,9 @@ export class FakeMachine {
   readonly #agent: FakeAgent
   readonly #running = new Gate()
   readonly #ports: Partial<Record<AgentPort, Duplex>> = {}
+  /** How long it has run before it was last resumed, and when that was. */
+  #ranMs = 0
+  #since = performance.now()
   #end!: (reason: string) => void
 
   constructor(
@@ -37,11 +40,21 @@ export class FakeMachine {
     return !this.#running.isOpen
   }
 
+  /** Its processor is busy whenever it is not paused, and what it holds is its memory. */
+  get usage(): VmUsage {
+    const now = this.paused ? 0 : performance.now() - this.#since
+    return { cpuMs: this.#ranMs + now, memoryBytes: JSON.stringify(this.guest.state).length }
+  }
+
   pause(): void {
+    if (this.paused) return
+    this.#ranMs += performance.now() - this.#since
     this.#running.close()
   }
 
   resume(): void {
+    if (!this.paused) return
+    this.#since = performance.now()
     this.#running.open()
   }
 
