@@ -8,8 +8,7 @@ import { upload } from './upload.js'
 
 type Files = Pick<
   Guest,
-  | ('writeFile' | 'readFile' | 'listFiles' | 'stat' | 'makeDir' | 'move' | 'remove')
-  | ('readTar' | 'writeTar' | 'watch')
+  ('writeFile' | 'readFile' | 'listFiles' | 'stat' | 'makeDir' | 'move' | 'remove') | ('readTar' | 'writeTar' | 'watch')
 >
 
 /** Two paths of 4096 bytes with every byte escaped, and the rest. */

@@ -34,7 +34,10 @@ export async function link(vm: Vm, signal: AbortSignal): Promise<ClientHttp2Sess
     await abortable(skipPast(Buffer.from(`ready ${hex}\n`), control), signal)
     data.write(marker)
     await abortable(skipPast(marker, data), signal)
-    const session = connect('http://agent', { createConnection: () => data, settings: { initialWindowSize: WINDOW, enablePush: false } })
+    const session = connect('http://agent', {
+      createConnection: () => data,
+      settings: { initialWindowSize: WINDOW, enablePush: false },
+    })
     session.on('error', () => session.destroy())
     session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW))
     session.once('close', () => control.destroy())

@@ -22,8 +22,8 @@ export async function openOutput<T extends z.ZodType>(
 ): Promise<Opened<z.output<T>>> {
   const frames = decodeFrames(contentOf(body, signal))
   try {
-    const { value } = await within(ANSWER_MS, frames.next(), () => new Error(`no frame in ${ANSWER_MS} ms`))
-    const frame = value as Frame | undefined
+    const next = await within(ANSWER_MS, frames.next(), () => new Error(`no frame in ${ANSWER_MS} ms`))
+    const frame = next.value as Frame | undefined
     if (frame?.type !== type) throw new Error('another frame comes first')
     return { first: parsed(schema, frame.payload), output: outputOf(frames, signal) }
   } catch (error) {

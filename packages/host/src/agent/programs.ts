@@ -7,10 +7,7 @@ import { encodeFrame, frameTypes } from './frames.js'
 import { openOutput, type Opened } from './output.js'
 import { agentProblem, positionSchema, processesSchema, startedSchema, type Started } from './shapes.js'
 
-type Programs = Pick<
-  Guest,
-  'exec' | 'spawn' | 'processes' | 'attach' | 'writeStdin' | 'endStdin' | 'resize' | 'kill'
->
+type Programs = Pick<Guest, 'exec' | 'spawn' | 'processes' | 'attach' | 'writeStdin' | 'endStdin' | 'resize' | 'kill'>
 
 /** What is written to a program waits here, in bytes, while it takes what came before. */
 const MOST_WAITING = 256 * 1024

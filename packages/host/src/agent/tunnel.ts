@@ -25,18 +25,20 @@ type Callback = (error?: Error | null) => void
  */
 export class Tunnel extends Duplex {
   #gathering: NodeJS.Timeout | undefined
+  #hasEnded = false
 
   constructor(private readonly body: Http2Stream) {
     super({ allowHalfOpen: true })
     body.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) body.pause()
     })
-    body.on('end', () => !body.aborted && this.push(null))
-    body.on('error', (error) => this.destroy(error))
-    body.on('aborted', () => this.#lost())
-    body.on('close', () => {
-      if (!this.readableEnded && this.#isOpen()) this.#lost()
+    body.on('end', () => {
+      if (body.aborted) return
+      this.#hasEnded = true
+      this.push(null)
     })
+    body.on('error', (error) => this.destroy(error))
+    body.on('close', () => this.#lost())
     if (body.destroyed) this.#lost()
   }
 
@@ -60,7 +62,7 @@ export class Tunnel extends Duplex {
   override _destroy(error: Error | null, done: Callback): void {
     clearTimeout(this.#gathering)
     // An error makes it a reset even where nothing is wrong: the other end is not to take it for an end.
-    this.body.destroy(this.readableEnded && this.writableFinished ? undefined : (error ?? new Error('it was given up')))
+    this.body.destroy(this.#hasEnded && this.writableFinished ? undefined : (error ?? new Error('it was given up')))
     done(error)
   }
 
@@ -71,11 +73,8 @@ export class Tunnel extends Duplex {
     })
   }
 
-  #isOpen(): boolean {
-    return !this.destroyed
-  }
-
+  /** What has come to its end is still read; whoever writes on is told then. */
   #lost(): void {
-    this.destroy(new Error('the connection was reset'))
+    if (!this.#hasEnded) this.destroy(new Error('the connection was reset'))
   }
 }

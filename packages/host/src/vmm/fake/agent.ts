@@ -1,8 +1,12 @@
-/** The fake guest's agent: links as the real one does, and answers over HTTP/2. */
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2'
+/** The fake guest's end of the connection: links as the real agent does, and speaks HTTP/2. */
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { FakeGuest } from './guest.js'
-import { answer } from './routes/index.js'
 
 const MARKER = 16
 
@@ -12,18 +16,14 @@ export class FakeAgent {
   #data: Duplex | undefined
   #marker: Buffer | undefined
 
-  /** @param isSilent whether the agent leaves a request without an answer */
-  constructor(
-    private readonly guest: FakeGuest,
-    isSilent: (path: string) => boolean,
-  ) {
+  /** @param serve answers a request */
+  constructor(serve: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void) {
     this.#server = createServer()
     this.#server.on('session', (session) => (this.#session = session))
     this.#server.on('sessionError', () => {})
     this.#server.on('stream', (stream, headers) => {
       stream.on('error', () => {})
-      const [path = ''] = (headers[':path'] ?? '').split('?')
-      if (!isSilent(path)) void answer(this.guest, stream, headers)
+      serve(stream, headers)
     })
   }
 
@@ -48,7 +48,6 @@ export class FakeAgent {
   end(): void {
     this.#session?.destroy()
     this.#data?.destroy()
-    this.guest.sessions.endAll()
   }
 
   /** Once both ports have spoken: drops the old connection, and begins behind the marker. */
