@@ -12,11 +12,11 @@ import type { Vm } from '../vmm/types.js'
 import { abortable } from '../wait.js'
 
 /**
- * How far an answer runs ahead of its reader: what one that nobody reads costs us, and what is under way at most, so this
- * over the time of a round trip is the fastest that a file is read.
+ * How far an answer runs ahead of its reader: what one that nobody reads costs us. It is also the most that is under way, so
+ * this over the time of a round trip is the fastest that a file is read; on a local socket, more than 256 KiB is no faster.
  */
 const WINDOW = 512 * 1024
-/** Of all answers together. Many times that of one, or an answer that nobody reads would stop the others. */
+/** Of all answers together. Many times that of one, or an answer that nobody reads could stop the others. */
 const CONNECTION_WINDOW = 64 * 1024 * 1024
 
 /** Opens a connection and speaks HTTP/2 on it. Whatever the agent was connected to before is dropped by it. */
