@@ -150,6 +150,43 @@ test('a program runs with its output, and leaving it kills it', async () => {
   expect(await host.guest(id).processes(signal)).toEqual([])
 })
 
+test('a capture keeps the programs that need no connection, with what they wrote, and no others', async () => {
+  const source = await start()
+  const guest = host.guest(source)
+  const kept = await guest.exec({ cmd: 'cat', args: [], stdin: true, tag: 'kept', onDisconnect: 'keep' }, signal)
+  const shell = await guest.exec({ cmd: 'bash', args: [], pty: { cols: 80, rows: 24 }, tag: 'shell' }, signal)
+  await guest.exec({ cmd: 'sleep', args: ['infinity'], tag: 'attached' }, signal)
+  await guest.writeStdin(kept.id, [Buffer.from('before ')] as never, signal)
+  for await (const chunk of kept.output) if (chunk.type === 'stdout') break
+  const restored = host.guest(await start(await capture(host, source)))
+  expect((await restored.processes(signal)).map(({ tag }) => tag)).toEqual(['kept', 'shell'])
+  await restored.writeStdin(kept.id, [Buffer.from('after')] as never, signal)
+  await restored.endStdin(kept.id, signal)
+  const { output, pid } = await restored.attach(kept.id, {}, signal)
+  expect(pid).toBe(kept.pid)
+  let text = ''
+  for await (const chunk of output) if (chunk.type === 'stdout') text += Buffer.from(chunk.data).toString()
+  expect(text).toBe('before after')
+  await restored.writeStdin(shell.id, [Buffer.from('exit\r')] as never, signal)
+  await expect.poll(async () => (await restored.processes(signal)).length).toBe(0)
+})
+
+test('each running capsule is sampled, and one that cannot be is left out', async () => {
+  const [one, two] = [await start(), await start()]
+  await write(one, '/dev/shm/large', 'x'.repeat(100_000))
+  const samples = await host.samples()
+  expect(samples.map(({ capsuleId }) => capsuleId).sort()).toEqual([one, two].sort())
+  const of = (id: string) => samples.find(({ capsuleId }) => capsuleId === id)!
+  expect(of(one).memoryBytes - of(two).memoryBytes).toBeGreaterThan(100_000)
+  for (const { cpuMs, diskBytes } of samples) {
+    expect(cpuMs).toBeGreaterThan(0)
+    expect(diskBytes).toBeGreaterThan(0)
+  }
+  expect(of(one).diskBytes).toBe(await host.diskUsedBytes(one))
+  await rm(pathsOf(dataDir).capsule(two), { recursive: true })
+  expect((await host.samples()).map(({ capsuleId }) => capsuleId)).toEqual([one])
+})
+
 test('a snapshot whose file is gone or cut is refused as corrupt', async () => {
   const source = await start()
   const snapshotId = await capture(host, source)

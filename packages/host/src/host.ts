@@ -1,9 +1,8 @@
 /** A host: it runs capsules. The implementation of `HostClient` in the same process. */
-import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import {
   Problem,
+  type CapsuleSample,
   type CaptureSpec,
   type Damaged,
   type Expected,
@@ -24,9 +23,9 @@ import pLimit from 'p-limit'
 import { captureCapsule } from './capsules/capture.js'
 import { LiveCapsules } from './capsules/live.js'
 import { reconcile } from './capsules/reconcile.js'
+import { diskBytesOf, sample } from './capsules/sample.js'
 import { startCapsule, type Start, type WithSnapshot } from './capsules/start.js'
 import type { Context } from './context.js'
-import { BLOCK } from './fs/durable.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
 import { Snapshots } from './snapshots/snapshots.js'
@@ -146,9 +145,11 @@ export class Host implements HostClient {
   }
 
   async diskUsedBytes(capsuleId: string): Promise<number> {
-    const { dir, record } = this.#live.get(capsuleId)
-    const layers = await Promise.all(record.layers.map((name) => stat(join(dir, name))))
-    return layers.reduce((sum, { blocks }) => sum + blocks * BLOCK, 0)
+    return diskBytesOf(this.#live.get(capsuleId))
+  }
+
+  samples(): Promise<CapsuleSample[]> {
+    return sample(this.#live.all(), this.#context.log)
   }
 
   guest(capsuleId: string): Guest {

@@ -14,7 +14,7 @@ export interface ExecSpec {
   pty?: TerminalSize | undefined
   /** Whether it has a stdin that is written to by `writeStdin`; otherwise it reads an empty one. */
   stdin?: boolean | undefined
-  /** What becomes of an attached program when its stream breaks off. Default `kill`. */
+  /** What becomes of an attached program when its stream breaks off. Default `kill`, with a terminal `keep`. */
   onDisconnect?: 'kill' | 'keep' | undefined
 }
 

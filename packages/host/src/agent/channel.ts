@@ -1,21 +1,23 @@
 /** Requests to the agent over its connection, which is made anew when it was lost. */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
 import type { z } from 'zod'
+import { isProblem } from '@wrenn/wire'
 import type { Vm } from '../vmm/types.js'
 import { abortable, within } from '../wait.js'
+import { wholeBody } from './body.js'
 import { link } from './link.js'
-import { agentProblem, silent } from './shapes.js'
-import { isProblem } from '@wrenn/wire'
+import { agentProblem, parsed, silent } from './shapes.js'
 
-/** How long the agent may take to begin an answer. */
-const ANSWER_MS = 30_000
+/** How long the agent may take to begin an answer, and to end one that is held in memory. */
+export const ANSWER_MS = 30_000
 /** How long a running guest may take to link. */
 const LINK_MS = 10_000
 /** A JSON answer is held in memory; a longer one is refused. */
 const MOST_JSON = 64 * 1024 * 1024
+/** The same for what should be a few words, or nothing. */
+const MOST_WORDS = 64 * 1024
 
 export interface Answer {
-  status: number
   headers: IncomingHttpHeaders
   body: ClientHttp2Stream
 }
@@ -25,7 +27,12 @@ export interface Ask {
   path: string
   json?: unknown
   signal: AbortSignal
+  /** Whether the answer may take as long as it likes, since it is up to a program in the guest. */
+  isEndless?: boolean
 }
+
+/** Sends a request's body. The time for the answer runs from when it resolves; an answer before that counts too. */
+export type Send = (body: ClientHttp2Stream) => void | Promise<void>
 
 export class AgentChannel {
   #session: ClientHttp2Session | undefined
@@ -38,45 +45,44 @@ export class AgentChannel {
     await this.#connected(ms)
   }
 
-  /** Sends the request's head and lets `send` write its body; resolves with the beginning of a good answer. */
-  async open({ method, path, signal }: Omit<Ask, 'json'>, send: (body: ClientHttp2Stream) => void): Promise<Answer> {
+  /**
+   * Sends a request; resolves with the beginning of a good answer, whose body is to be read or destroyed. Aborting resets
+   * the request, also later.
+   */
+  async open(ask: Ask, send: Send = sendJson(ask)): Promise<Answer> {
+    const { method, path, signal } = ask
     signal.throwIfAborted()
     const session = await abortable(this.#connected(LINK_MS), signal)
-    const body = session.request({ ':method': method, ':path': path })
-    const onAbort = () => body.close()
-    signal.addEventListener('abort', onAbort, { once: true })
-    body.once('close', () => signal.removeEventListener('abort', onAbort))
-    const head = new Promise<IncomingHttpHeaders & { ':status'?: number }>((resolve, reject) => {
-      body.once('response', resolve)
-      body.once('error', reject)
-      body.once('close', () => reject(new Error('the connection was lost')))
-    })
-    body.on('error', () => {})
+    let body: ClientHttp2Stream | undefined
     try {
-      send(body)
-      const headers = await within(ANSWER_MS, head, () => new Error(`no answer in ${ANSWER_MS} ms`))
+      body = session.request({ ':method': method, ':path': path }, { endStream: false })
+      resetOnAbort(body, signal)
+      const headers = await headOf(body, send, ask.isEndless ? Infinity : ANSWER_MS)
       const status = headers[':status'] ?? 0
-      if (status >= 200 && status < 300) return { status, headers, body }
-      throw agentProblem(await readJson(body))
+      if (status >= 200 && status < 300) return { headers, body }
+      throw agentProblem(await wholeBody(body, { most: MOST_WORDS, ms: ANSWER_MS }))
     } catch (error) {
-      body.close()
-      signal.throwIfAborted()
-      throw isProblem(error) ? error : silent(`${method} ${path.split('?')[0]}`, error)
+      // Not `close`: that would first send an end, and what was sent so far would count as the whole.
+      body?.destroy(new Error('the request was given up'))
+      throw failureOf(ask, error)
     }
   }
 
   /** A request whose answer is JSON of a known shape. */
   async json<T extends z.ZodType>(ask: Ask, schema: T): Promise<z.output<T>> {
-    const { body } = await this.open(ask, (stream) => stream.end(ask.json === undefined ? undefined : JSON.stringify(ask.json)))
-    const parsed = schema.safeParse(await within(ANSWER_MS, readJson(body), () => silent('its answer does not end')))
-    if (!parsed.success) throw agentProblem(undefined)
-    return parsed.data
+    const { body } = await this.open(ask)
+    const whole = await wholeBody(body, { most: MOST_JSON, ms: ANSWER_MS }).catch((error: unknown) =>
+      Promise.reject(failureOf(ask, error)),
+    )
+    return parsed(schema, whole)
   }
 
   /** A request whose answer has no content. */
-  async done(ask: Ask): Promise<void> {
-    const { body } = await this.open(ask, (stream) => stream.end(ask.json === undefined ? undefined : JSON.stringify(ask.json)))
-    body.resume()
+  async done(ask: Ask, send?: Send): Promise<void> {
+    const { body } = await this.open(ask, send)
+    await wholeBody(body, { most: MOST_WORDS, ms: ANSWER_MS }).catch((error: unknown) =>
+      Promise.reject(failureOf(ask, error)),
+    )
   }
 
   /** Ends the connection. */
@@ -93,17 +99,35 @@ export class AgentChannel {
   }
 }
 
-async function readJson(body: ClientHttp2Stream): Promise<unknown> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > MOST_JSON) throw new Error(`an answer of more than ${MOST_JSON} bytes`)
-    chunks.push(chunk)
+function sendJson({ json }: Ask): Send {
+  return (body) => void body.end(json === undefined ? undefined : JSON.stringify(json))
+}
+
+/** The first cause of a failure: the caller's own wish, what the agent said, or its silence. */
+function failureOf({ method, path, signal }: Ask, error: unknown): Error {
+  if (signal.aborted) return signal.reason as Error
+  return isProblem(error) ? error : silent(`${method} ${path.split('?')[0]}`, error)
+}
+
+function resetOnAbort(body: ClientHttp2Stream, signal: AbortSignal): void {
+  const onAbort = () => body.destroy(signal.reason as Error)
+  signal.addEventListener('abort', onAbort, { once: true })
+  body.once('close', () => signal.removeEventListener('abort', onAbort))
+  body.on('error', () => {})
+}
+
+type Head = IncomingHttpHeaders & { ':status'?: number }
+
+async function headOf(body: ClientHttp2Stream, send: Send, ms: number): Promise<Head> {
+  const head = new Promise<Head>((resolve, reject) => {
+    body.once('response', resolve)
+    body.once('error', reject)
+    body.once('close', () => reject(new Error('the connection was lost')))
+  })
+  const inTime = async () => {
+    await send(body)
+    return ms === Infinity ? head : within(ms, head, () => new Error(`no answer in ${ms} ms`))
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
-  } catch {
-    return undefined
-  }
+  head.catch(() => {})
+  return Promise.race([head, inTime()])
 }

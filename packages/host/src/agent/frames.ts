@@ -5,10 +5,12 @@ export const frameTypes = {
   stdin: 0x02,
   stdinEnd: 0x03,
   signal: 0x04,
+  resize: 0x05,
   started: 0x81,
   stdout: 0x82,
   stderr: 0x83,
   exited: 0x84,
+  position: 0x85,
 } as const
 
 export interface Frame {
@@ -18,7 +20,7 @@ export interface Frame {
 
 const HEADER = 5
 /** The most that the agent puts into one frame; more is not the agent speaking. */
-const MOST_PAYLOAD = 64 * 1024
+const MOST_FROM_AGENT = 64 * 1024
 
 export function encodeFrame(type: number, payload: Uint8Array): Buffer {
   const header = Buffer.alloc(HEADER)
@@ -30,19 +32,37 @@ export function encodeFrame(type: number, payload: Uint8Array): Buffer {
 /**
  * Cuts a byte stream into frames.
  *
- * @throws when a frame is longer than the agent's are, or the stream ends inside of one
+ * @param most the longest payload that is taken, in bytes
+ * @throws when a frame is longer, or the stream ends inside of one
  */
-export async function* decodeFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Frame> {
-  let buffered: Buffer = Buffer.alloc(0)
+export async function* decodeFrames(chunks: AsyncIterable<Uint8Array>, most = MOST_FROM_AGENT): AsyncGenerator<Frame> {
+  let parts: Uint8Array[] = []
+  let size = 0
+  let wanted = HEADER
   for await (const chunk of chunks) {
-    buffered = buffered.length === 0 ? chunk : Buffer.concat([buffered, chunk])
-    while (buffered.length >= HEADER) {
-      const length = buffered.readUInt32BE(1)
-      if (length > MOST_PAYLOAD) throw new Error(`a frame of ${length} bytes`)
-      if (buffered.length < HEADER + length) break
-      yield { type: buffered.readUInt8(0), payload: buffered.subarray(HEADER, HEADER + length) }
-      buffered = buffered.subarray(HEADER + length)
+    parts.push(chunk)
+    size += chunk.length
+    // Put together only when a frame is whole: a frame may come byte by byte.
+    if (size < wanted) continue
+    let rest = joined(parts)
+    wanted = HEADER
+    while (rest.length >= HEADER) {
+      const length = rest.readUInt32BE(1)
+      if (length > most) throw new Error(`a frame of ${length} bytes`)
+      wanted = HEADER + length
+      if (rest.length < wanted) break
+      yield { type: rest.readUInt8(0), payload: rest.subarray(HEADER, wanted) }
+      rest = rest.subarray(wanted)
+      wanted = HEADER
     }
+    parts = [rest]
+    size = rest.length
   }
-  if (buffered.length > 0) throw new Error('the stream ends inside of a frame')
+  if (size > 0) throw new Error('the stream ends inside of a frame')
+}
+
+function joined(parts: Uint8Array[]): Buffer {
+  const [only] = parts
+  if (parts.length > 1 || !only) return Buffer.concat(parts)
+  return Buffer.from(only.buffer, only.byteOffset, only.length)
 }

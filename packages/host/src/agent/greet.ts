@@ -13,9 +13,13 @@ const RENEW_MS = 10_000
 export async function askHealth(channel: AgentChannel, signal: AbortSignal): Promise<AgentHealth> {
   const health = await channel.json({ method: 'GET', path: '/v1/health', signal }, healthSchema)
   if (health.protocol !== PROTOCOL) {
-    throw new Problem('agent_error', `The capsule's agent speaks protocol ${health.protocol}, this server ${PROTOCOL}.`, {
-      hint: 'Take the snapshot again from a capsule that was started by this version.',
-    })
+    throw new Problem(
+      'agent_error',
+      `The capsule's agent speaks protocol ${health.protocol}, this server ${PROTOCOL}.`,
+      {
+        hint: 'Take the snapshot again from a capsule that was started by this version.',
+      },
+    )
   }
   return health
 }

@@ -1,5 +1,5 @@
 /** What the agent says, parsed once here: the guest is not trusted. */
-import { fileEntrySchema, Problem, processSchema, type ErrorCode } from '@wrenn/wire'
+import { fileEntrySchema, Problem, processSchema, sessionIdSchema, type ErrorCode } from '@wrenn/wire'
 import { z } from 'zod'
 
 export const PROTOCOL = 1
@@ -8,7 +8,13 @@ export const healthSchema = z.object({ version: z.string().max(64), protocol: z.
 export type AgentHealth = z.infer<typeof healthSchema>
 
 export const renewedSchema = z.object({ renewed: z.array(z.string().max(64)).max(64) })
-export const startedSchema = z.object({ pid: z.int().min(1), tag: z.string().max(64).optional() })
+export const startedSchema = z.object({
+  id: sessionIdSchema,
+  pid: z.int().min(1),
+  tag: z.string().min(1).max(256).optional(),
+})
+export type Started = z.infer<typeof startedSchema>
+export const positionSchema = startedSchema.extend({ offset: z.int().min(0), dropped: z.boolean() })
 export const exitedSchema = z.object({
   exit_code: z.int(),
   signal: z.int().optional(),
@@ -18,6 +24,11 @@ export const exitedSchema = z.object({
 export const processesSchema = z.object({ processes: z.array(processSchema) })
 export const entriesSchema = z.object({ entries: z.array(fileEntrySchema) })
 export const entrySchema = z.object({ entry: fileEntrySchema })
+/** A `content-length`. */
+export const lengthSchema = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .transform(Number)
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string().max(4096) }) })
 
@@ -32,14 +43,43 @@ const codes: Record<string, ErrorCode> = {
   denied: 'invalid_request',
   no_space: 'insufficient_storage',
   too_large: 'too_large',
+  closed: 'conflict',
 }
 
-/** The Problem in an error answer of the agent. */
-export function agentProblem(body: unknown): Problem {
-  const parsed = errorSchema.safeParse(body)
-  if (!parsed.success) return new Problem('agent_error', 'The program inside the capsule gave an answer that makes no sense.')
-  const { code, message } = parsed.data.error
-  return new Problem(codes[code] ?? 'agent_error', message)
+/** What could be done about it, where the agent's words leave that open. */
+const hints: Record<string, string> = {
+  refused: 'Start what is to listen there, or wait until it does.',
+  exhausted: 'End programs inside the capsule, or start one with more memory.',
+}
+
+/** What the agent has said, if it has that shape. @throws {Problem} `agent_error` */
+export function parsed<T extends z.ZodType>(schema: T, text: Buffer | string): z.output<T> {
+  const result = schema.safeParse(jsonOf(text))
+  if (!result.success) throw agentProblem()
+  return result.data
+}
+
+function jsonOf(text: Buffer | string): unknown {
+  try {
+    return JSON.parse(text.toString())
+  } catch {
+    return undefined
+  }
+}
+
+/** The Problem in an error answer of the agent; without one, or where it is none, that it makes no sense. */
+export function agentProblem(answer: Buffer = Buffer.alloc(0)): Problem {
+  const said = errorSchema.safeParse(jsonOf(answer))
+  if (!said.success) {
+    return new Problem('agent_error', 'The program inside the capsule gave an answer that makes no sense.')
+  }
+  const { code, message } = said.data.error
+  return new Problem(own(codes, code) ?? 'agent_error', message, { hint: own(hints, code) })
+}
+
+/** The guest chooses the key: what every object has is not meant. */
+function own<T>(table: Record<string, T>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
 /** The Problem of an agent that does not answer. */

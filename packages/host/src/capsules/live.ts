@@ -1,6 +1,6 @@
-import { Problem } from '@wrenn/wire'
+import { Problem, type Guest } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
-import { AgentGuest } from '../agent/guest.js'
+import { guestOf } from '../agent/guest.js'
 import { removeDirectory } from '../fs/durable.js'
 import type { Context } from '../context.js'
 import type { Vm } from '../vmm/types.js'
@@ -12,7 +12,7 @@ export interface LiveCapsule {
   dir: string
   vm: Vm
   channel: AgentChannel
-  guest: AgentGuest
+  guest: Guest
   record: CapsuleRecord
 }
 
@@ -21,7 +21,7 @@ export function liveCapsule(
   { dir, vm, record }: Pick<LiveCapsule, 'dir' | 'vm' | 'record'>,
   channel = new AgentChannel(vm),
 ): LiveCapsule {
-  return { id: record.capsule_id, dir, vm, channel, guest: new AgentGuest(channel), record }
+  return { id: record.capsule_id, dir, vm, channel, guest: guestOf(channel), record }
 }
 
 type Gone = (capsuleId: string, reason: string) => void

@@ -116,6 +116,14 @@ export interface Captured {
 
 export type AgentPort = 'control' | 'data'
 
+/** What a vm uses of the host. */
+export interface VmUsage {
+  /** Processor time since it started, in milliseconds; of all its processors together. */
+  cpuMs: number
+  /** Memory that is in use for it alone, in bytes. */
+  memoryBytes: number
+}
+
 export interface Vm {
   readonly record: VmRecord
   /** Never rejects; the first cause wins. */
@@ -126,6 +134,8 @@ export interface Vm {
   capture(plan: CapturePlan): Promise<Captured>
   /** Opens one of the agent's two ports. A new opening replaces the one before. */
   openPort(port: AgentPort): Promise<Duplex>
+  /** Read from outside, without the guest. */
+  usage(): Promise<VmUsage>
   /** The last that the guest's console said, for error messages; empty where there is none. */
   consoleTail(): Promise<string>
   /** Ends the process for good. Idempotent. */

@@ -1,12 +1,14 @@
-/** The fake guest's agent: links as the real one does, and answers over HTTP/2. */
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2'
+/** The fake guest's end of the connection: links as the real agent does, and speaks HTTP/2. */
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { FakeGuest } from './guest.js'
-import { answer, fakeRoutes } from './routes.js'
-import { FakeError } from './tree.js'
 
 const MARKER = 16
-const statuses: Partial<Record<FakeError['code'], number>> = { invalid: 400, not_found: 404 }
 
 export class FakeAgent {
   readonly #server: Http2Server
@@ -14,29 +16,14 @@ export class FakeAgent {
   #data: Duplex | undefined
   #marker: Buffer | undefined
 
-  /** @param isSilent whether the agent leaves a request without an answer */
-  constructor(
-    private readonly guest: FakeGuest,
-    isSilent: (path: string) => boolean,
-  ) {
+  /** @param serve answers a request */
+  constructor(serve: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void) {
     this.#server = createServer()
     this.#server.on('session', (session) => (this.#session = session))
     this.#server.on('sessionError', () => {})
     this.#server.on('stream', (stream, headers) => {
       stream.on('error', () => {})
-      const url = new URL(headers[':path'] ?? '/', 'http://agent')
-      if (isSilent(url.pathname)) return
-      const [, selector = ''] = /^\/v1\/processes\/([^/]+)\/signal$/.exec(url.pathname) ?? []
-      const name = selector ? '/v1/processes/*/signal' : url.pathname
-      const handler = fakeRoutes[`${headers[':method']} ${name}`]
-      const call = { guest: this.guest, stream, query: url.searchParams, selector: decodeURIComponent(selector) }
-      const done = handler ? answer(call, handler) : Promise.reject(new FakeError('invalid', `no route ${name}`))
-      done.catch((error: unknown) => {
-        if (stream.destroyed || stream.headersSent) return stream.destroy()
-        const { code, message } = error instanceof FakeError ? error : { code: 'io' as const, message: String(error) }
-        stream.respond({ ':status': code === 'io' ? 500 : (statuses[code] ?? 409) })
-        stream.end(JSON.stringify({ error: { code, message } }))
-      })
+      serve(stream, headers)
     })
   }
 
@@ -61,7 +48,6 @@ export class FakeAgent {
   end(): void {
     this.#session?.destroy()
     this.#data?.destroy()
-    this.guest.processes.end('all')
   }
 
   /** Once both ports have spoken: drops the old connection, and begins behind the marker. */

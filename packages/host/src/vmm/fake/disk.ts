@@ -3,7 +3,7 @@
  * file, as the host makes them, changes nothing.
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
-import type { TreeState } from './tree.js'
+import type { TreeState } from './files/tree.js'
 
 /** `undefined` cannot stand in JSON: this does, for what a layer takes away. */
 const GONE = false

@@ -1,6 +1,8 @@
 /** What is inside a fake machine, and what of it a capture keeps. */
-import { Processes, type StartProcess } from './processes.js'
-import { emptyTree, Tree, type TreeState } from './tree.js'
+import { emptyTree, Tree, type TreeState } from './files/tree.js'
+import { Ports } from './ports.js'
+import type { SessionState } from './sessions/session.js'
+import { Sessions } from './sessions/sessions.js'
 
 /** What lies below this is in memory alone. */
 const IN_MEMORY = '/dev/shm'
@@ -8,28 +10,27 @@ const IN_MEMORY = '/dev/shm'
 export interface GuestState {
   /** Files in memory. */
   tree: TreeState
-  processes: StartProcess[]
+  sessions: SessionState[]
   hostname: string
 }
 
 export class FakeGuest {
   readonly tree: Tree
-  readonly processes: Processes
+  readonly ports = new Ports()
+  readonly sessions: Sessions
   hostname: string
-  /** How many times an agent's word was asked for; tests look at it. */
-  renewals = 0
 
   /** @param disk what the disk holds; undefined for an empty one */
   constructor(state?: GuestState, disk?: TreeState) {
     this.tree = new Tree({ ...emptyTree, ...disk, ...state?.tree })
     this.hostname = state?.hostname ?? 'wrenn'
-    this.processes = new Processes(this.tree, () => this.hostname)
-    for (const process of state?.processes ?? []) this.processes.start(process)
+    this.sessions = new Sessions({ tree: this.tree, ports: this.ports, hostname: () => this.hostname })
+    for (const session of state?.sessions ?? []) this.sessions.resume(session)
   }
 
   get state(): GuestState {
     const tree = this.#files(isInMemory)
-    return { tree, processes: this.processes.detached(), hostname: this.hostname }
+    return { tree, sessions: this.sessions.state, hostname: this.hostname }
   }
 
   /** What is to be on the disk. */

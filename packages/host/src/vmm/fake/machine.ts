@@ -1,11 +1,12 @@
 /** One fake machine: a guest, its agent, and ports that are dead while it is paused. */
-import { duplexPair, type Duplex } from 'node:stream'
-import { roomIn } from '../../wait.js'
-import type { AgentPort, BootSpec } from '../types.js'
+import type { Duplex } from 'node:stream'
+import type { AgentPort, BootSpec, VmUsage } from '../types.js'
 import { FakeAgent } from './agent.js'
 import { FakeDisk, readLayers } from './disk.js'
 import { Gate } from './gate.js'
 import { FakeGuest, type GuestState } from './guest.js'
+import { answer } from './routes/index.js'
+import { wire } from './wire.js'
 import type { FakeWorld } from './world.js'
 
 export class FakeMachine {
@@ -17,6 +18,9 @@ export class FakeMachine {
   readonly #agent: FakeAgent
   readonly #running = new Gate()
   readonly #ports: Partial<Record<AgentPort, Duplex>> = {}
+  /** How long it has run before it was last resumed, and when that was. */
+  #ranMs = 0
+  #since = performance.now()
   #end!: (reason: string) => void
 
   constructor(
@@ -28,7 +32,10 @@ export class FakeMachine {
     this.pid = world.nextPid()
     this.guest = new FakeGuest(state, readLayers(disk))
     this.#disk = new FakeDisk(disk)
-    this.#agent = new FakeAgent(this.guest, (path) => world.silent.has(path))
+    this.#agent = new FakeAgent((stream, headers) => {
+      const [path = ''] = (headers[':path'] ?? '').split('?')
+      if (!world.silent.has(path)) void answer(this.guest, stream, headers)
+    })
     this.ended = new Promise((resolve) => (this.#end = resolve))
     world.machines.set(this.pid, this)
   }
@@ -37,11 +44,21 @@ export class FakeMachine {
     return !this.#running.isOpen
   }
 
+  /** Its processor is busy whenever it is not paused, and what it holds is its memory. */
+  get usage(): VmUsage {
+    const now = this.paused ? 0 : performance.now() - this.#since
+    return { cpuMs: this.#ranMs + now, memoryBytes: JSON.stringify(this.guest.state).length }
+  }
+
   pause(): void {
+    if (this.paused) return
+    this.#ranMs += performance.now() - this.#since
     this.#running.close()
   }
 
   resume(): void {
+    if (!this.paused) return
+    this.#since = performance.now()
     this.#running.open()
   }
 
@@ -54,12 +71,8 @@ export class FakeMachine {
   /** The host's end of a port. As with a real one, a new opening replaces the one before. */
   open(port: AgentPort): Duplex {
     this.#ports[port]?.destroy()
-    const [host, near] = duplexPair()
-    const [far, guest] = duplexPair()
+    const { host, guest } = wire(this.#running)
     this.#ports[port] = host
-    for (const stream of [near, far]) stream.on('error', () => {})
-    void this.#carry(near, far)
-    void this.#carry(far, near)
     this.#agent.connected(port, guest)
     return host
   }
@@ -69,21 +82,9 @@ export class FakeMachine {
     if (!this.world.machines.delete(this.pid)) return
     this.#running.open()
     this.#agent.end()
+    this.guest.sessions.endAll()
     this.#disk.close()
     for (const port of Object.values(this.#ports)) port.destroy()
     this.#end(reason)
-  }
-
-  /** Carries bytes from one stream to another, but none while the machine is paused. */
-  async #carry(from: Duplex, to: Duplex): Promise<void> {
-    try {
-      for await (const chunk of from as AsyncIterable<Buffer>) {
-        await this.#running.passed()
-        if (!to.write(chunk)) await roomIn(to)
-      }
-      to.end()
-    } catch {
-      to.destroy()
-    }
   }
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord } from '../types.js'
+import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
 import type { FakeMachine } from './machine.js'
 import { writeState } from './memory.js'
 import type { FakeWorld } from './world.js'
@@ -48,6 +48,10 @@ export class FakeVm implements Vm {
 
   async openPort(port: AgentPort): Promise<Duplex> {
     return this.machine.open(port)
+  }
+
+  async usage(): Promise<VmUsage> {
+    return this.machine.usage
   }
 
   async consoleTail(): Promise<string> {

@@ -6,9 +6,10 @@ import { basename, extname, join, relative } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import { isAlive, kill } from '../../process/identity.js'
+import { usageOf } from '../../process/usage.js'
 import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
-import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord } from '../types.js'
+import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
 import { readyCopy, type MemoryReader } from './copy.js'
 import { sockets, writable } from './machine.js'
 import type { Qmp } from './qmp.js'
@@ -100,6 +101,10 @@ export class QemuVm implements Vm {
       () => new Error(`QEMU does not accept a connection for the ${port} port`),
     )
     return socket
+  }
+
+  usage(): Promise<VmUsage> {
+    return usageOf(this.record)
   }
 
   async consoleTail(): Promise<string> {

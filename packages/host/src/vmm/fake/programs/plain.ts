@@ -1,31 +1,14 @@
-/** The few programs of the fake guest. */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Tree } from './tree.js'
+import type { Program } from './types.js'
 
-export interface Run {
-  args: string[]
-  env: Record<string, string>
-  cwd: string
-  tree: Tree
-  hostname: string
-  stdin: AsyncIterable<Buffer>
-  /** Resolves when the reader has taken it. */
-  out(data: Buffer | string): Promise<void>
-  err(data: Buffer | string): Promise<void>
-  /** Aborts when the process is killed. */
-  killed: AbortSignal
-}
-
-/** Resolves with the exit code. */
-export type Program = (run: Run) => Promise<number>
-
-const never = async (killed: AbortSignal): Promise<number> => {
+/** Runs until it is killed. */
+export async function forever(killed: AbortSignal): Promise<number> {
   if (!killed.aborted) await once(killed, 'abort')
   return 0
 }
 
-export const programs: Record<string, Program> = {
+export const plain: Record<string, Program> = {
   true: async () => 0,
   false: async () => 1,
   exit: async ({ args }) => Number(args[0] ?? 0),
@@ -46,7 +29,7 @@ export const programs: Record<string, Program> = {
     return 0
   },
   hostname: async ({ hostname, out }) => {
-    await out(hostname + '\n')
+    await out(hostname() + '\n')
     return 0
   },
   /** Prints bytes that are given in hex, argument by argument. */
@@ -60,13 +43,18 @@ export const programs: Record<string, Program> = {
     while (!killed.aborted) await out(chunk)
     return 0
   },
+  /** Prints the numbers up to its argument, a line each. */
+  seq: async ({ args, out }) => {
+    for (let number = 1; number <= Number(args[0] ?? 0); number++) await out(`${number}\n`)
+    return 0
+  },
   sleep: async ({ args, killed }) => {
-    if (args[0] === 'infinity') return never(killed)
+    if (args[0] === 'infinity') return forever(killed)
     await sleep(Number(args[0] ?? 0) * 1000, undefined, { signal: killed }).catch(() => {})
     return 0
   },
-  cat: async ({ args, tree, stdin, out }) => {
-    if (args.length === 0) for await (const chunk of stdin) await out(chunk)
+  cat: async ({ args, tree, stdin, out, killed }) => {
+    if (args.length === 0) for await (const chunk of stdin(killed)) await out(chunk)
     for (const path of args) await out(tree.read(path))
     return 0
   },
@@ -74,13 +62,5 @@ export const programs: Record<string, Program> = {
   put: async ({ args: [path = '', text = ''], tree }) => {
     tree.write(path, Buffer.from(text))
     return 0
-  },
-  /** Runs one plain command; the fake guest has no shell language. */
-  sh: async (run) => {
-    const [name = '', ...args] = (run.args[0] === '-c' ? (run.args[1] ?? '') : '').split(' ')
-    const program = programs[name]
-    if (program) return program({ ...run, args })
-    await run.err(`sh: ${name}: not found\n`)
-    return 127
   },
 }

@@ -1,0 +1,145 @@
+/** A guest whose agent is somebody else's program. */
+import type { ServerHttp2Stream } from 'node:http2'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { source, testGuest, whole, type TestGuest } from '../testing/guest.js'
+import { encodeFrame, frameTypes } from './frames.js'
+
+let signal: AbortSignal
+let fixture: TestGuest
+beforeEach(() => {
+  signal = AbortSignal.timeout(10_000)
+})
+afterEach(() => fixture.end())
+
+/** Whatever is asked is answered so. */
+function answering(...parts: (string | Uint8Array)[]): TestGuest {
+  return (fixture = testGuest((stream) => say(stream, parts)))
+}
+
+function say(stream: ServerHttp2Stream, parts: (string | Uint8Array)[]): void {
+  stream.respond({ ':status': 200 })
+  for (const part of parts) stream.write(part)
+  stream.end()
+}
+
+const json = (value: object) => Buffer.from(JSON.stringify(value))
+const started = encodeFrame(frameTypes.started, json({ id: 'exec-0123456789abcdef', pid: 7 }))
+const agentError = { code: 'agent_error' }
+
+test.each([
+  ['is empty', []],
+  ['is no JSON', ['{{{']],
+  ['has another shape', [JSON.stringify({ processes: [{ pid: 'x' }] })]],
+])('an answer that %s makes no sense', async (_, parts) => {
+  const { guest } = answering(...parts)
+  await expect(guest.processes(signal)).rejects.toMatchObject(agentError)
+  await expect(guest.stat('/a', signal)).rejects.toMatchObject(agentError)
+})
+
+test.each([
+  ['empty', []],
+  ['longer than any', [Buffer.from([0x81, 0xff, 0xff, 0xff, 0xff])]],
+  ['cut off', [started.subarray(0, 9)]],
+  ['of another kind', [encodeFrame(frameTypes.stdout, Buffer.from('x'))]],
+  ['no JSON', [encodeFrame(frameTypes.started, Buffer.from('}'))]],
+  ['without sense', [encodeFrame(frameTypes.started, json({ id: '../../etc', pid: -1 }))]],
+])('a first frame that is %s fails the start and the attachment', async (_, parts) => {
+  const { guest } = answering(...parts)
+  await expect(guest.exec({ cmd: 'x', args: [] }, signal)).rejects.toMatchObject(agentError)
+  await expect(guest.spawn({ cmd: 'x', args: [] }, signal)).rejects.toMatchObject(agentError)
+  await expect(guest.attach('x', {}, signal)).rejects.toMatchObject(agentError)
+})
+
+test.each([
+  ['longer than any', Buffer.from([0x82, 0x00, 0x01, 0x00, 0x01])],
+  ['cut off', Buffer.from([0x82, 0x00, 0x00, 0x00, 0x05, 0x41])],
+  ['the last without an exit', encodeFrame(frameTypes.stdout, Buffer.from('x'))],
+  ['an exit without sense', encodeFrame(frameTypes.exited, json({ exit_code: 'zero' }))],
+])('a frame that is %s fails the output', async (_, frame) => {
+  const { output } = await answering(started, frame).guest.exec({ cmd: 'x', args: [] }, signal)
+  const read = async () => {
+    for await (const chunk of output) expect(chunk.type).toBe('stdout')
+  }
+  await expect(read()).rejects.toMatchObject(agentError)
+})
+
+test.each([
+  ['no JSON', ['garbage\n']],
+  ['another shape', ['{"type":"moved","path":"/a"}\n']],
+  ['cut off', ['{"type":"overflow"']],
+])('a line of a watch that is %s fails it', async (_, parts) => {
+  const read = async () => {
+    for await (const _ of await answering(...parts).guest.watch('/', true, signal));
+  }
+  await expect(read()).rejects.toMatchObject(agentError)
+})
+
+test('a line that never ends fails its watch without being kept', async () => {
+  let sent = 0
+  fixture = testGuest((stream) => {
+    stream.respond({ ':status': 200 })
+    const more = () => {
+      while (!stream.destroyed && stream.write(Buffer.alloc(16_384, 'x'))) sent += 16_384
+      if (!stream.destroyed) stream.once('drain', more)
+    }
+    more()
+  })
+  const changes = await fixture.guest.watch('/', true, signal)
+  const read = async () => {
+    for await (const _ of changes);
+  }
+  await expect(read()).rejects.toMatchObject(agentError)
+  expect(sent).toBeLessThan(4 * 1024 * 1024)
+})
+
+test('an answer without content that has some without end is refused', async () => {
+  fixture = testGuest((stream) => {
+    stream.respond({ ':status': 200 })
+    const more = () => {
+      while (!stream.destroyed && stream.write(Buffer.alloc(16_384)));
+      if (!stream.destroyed) stream.once('drain', more)
+    }
+    more()
+  })
+  await expect(fixture.guest.remove('/a', signal)).rejects.toMatchObject(agentError)
+})
+
+test('the code of an error is looked up and nothing else of the table', async () => {
+  for (const code of ['constructor', '__proto__', 'internal_error', 'exhausted']) {
+    fixture = testGuest((stream) => {
+      stream.respond({ ':status': 500 })
+      stream.end(JSON.stringify({ error: { code, message: 'Words.' } }))
+    })
+    await expect(fixture.guest.stat('/a', signal)).rejects.toMatchObject({ ...agentError, message: 'Words.' })
+    fixture.end()
+  }
+})
+
+test('a size that makes no sense is as good as none', async () => {
+  fixture = testGuest((stream) => {
+    stream.respond({ ':status': 200, 'content-length': '99999999999999999' })
+    stream.end('a')
+  })
+  const file = fixture.guest.readFile('/a', signal).then(async ({ size, chunks }) => {
+    expect(size).toBeUndefined()
+    return whole(chunks)
+  })
+  await expect(file).rejects.toMatchObject(agentError)
+})
+
+test('an answer that breaks off is no whole file', async () => {
+  fixture = testGuest((stream) => {
+    stream.respond({ ':status': 200 })
+    stream.write('some', () => stream.destroy(new Error('reset')))
+  })
+  const { chunks } = await fixture.guest.readFile('/a', signal)
+  await expect(whole(chunks)).rejects.toMatchObject(agentError)
+})
+
+test('one that drops the connection fails what was asked over it', async () => {
+  const { guest } = (fixture = testGuest((stream) => {
+    stream.session?.destroy()
+  }))
+  await expect(guest.processes(signal)).rejects.toMatchObject(agentError)
+  await expect(guest.writeFile('/a', source('x'), signal)).rejects.toMatchObject(agentError)
+})
