@@ -45,23 +45,24 @@ export async function converse({
       await tell(error)
     }
   })
+  let hasLeft = false
   let last: object = {}
   for await (const event of events) {
-    if (!(await peer.send(event))) break
+    hasLeft = !(await peer.send(event))
+    if (hasLeft) break
     last = event
   }
   program.detach()
-  const hasEnded = 'type' in last && last.type === 'exit'
-  if (hasEnded) {
-    leave('ended')
+  if (hasLeft) {
+    leave(await peer.closed)
+    // Its last words may still be on their way.
+    await listening
+    await stdin.leave(services.clock)
+  } else {
+    // After an error the program may well be running.
+    leave('type' in last && last.type === 'exit' ? 'ended' : 'lost')
     stdin.drop()
-    return
   }
-  // After an error the program may well be running.
-  leave(peer.isOver ? await peer.closed : 'lost')
-  if (!peer.isOver) return stdin.drop()
-  await listening
-  await stdin.leave(services.clock)
 }
 
 async function listen(peer: Peer, heard: (message: Message) => Promise<void>): Promise<void> {

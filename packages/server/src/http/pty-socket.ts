@@ -33,7 +33,8 @@ export const terminal: SocketRoute = {
       const { id, tag, pid } = await (asked.type === 'start' ? start(call, asked) : find(call, asked.tag))
       if (asked.type === 'start') await peer.send({ type: 'started', tag, pid, id })
       const from = asked.type === 'start' ? 0 : asked.from
-      const session = await call.guest.attach(id, { from }, AbortSignal.any([call.signal, controller.signal]))
+      // Not called off when the peer leaves: what it has typed before counts.
+      const session = await call.guest.attach(id, { from }, controller.signal)
       await talk({ call, peer, session, controller })
     } catch (error) {
       await peer.send(failure(problemOf(error, call.request)))

@@ -14,6 +14,7 @@ class Slow {
     writeStdin: async (_: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal) => {
       this.calls++
       for await (const chunk of chunks) {
+        signal.throwIfAborted()
         await Promise.race([
           new Promise<void>((resolve) => this.#takes.push(resolve)),
           new Promise<void>((__, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
@@ -27,6 +28,7 @@ class Slow {
   async take(): Promise<void> {
     await expect.poll(() => this.#takes.length).toBeGreaterThan(0)
     this.#takes.shift()!()
+    await new Promise((resolve) => setImmediate(resolve))
   }
 }
 
@@ -45,7 +47,7 @@ test('what waits is put together, and the end comes behind it', async () => {
   stdin.end()
   stdin.end()
   expect(program.ended).toBe(false)
-  await program.take()
+  while (program.taken.join('').length < 5) await program.take()
   await expect.poll(() => program.ended).toBe(true)
   expect(program.taken.join('')).toBe('abcde')
   expect(program.taken.length).toBeLessThan(4)

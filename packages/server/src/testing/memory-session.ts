@@ -95,7 +95,9 @@ export class MemorySession {
   }
 
   async *#from(offset: number, signal: AbortSignal): AsyncGenerator<ExecChunk> {
-    for (let at = offset; ;) {
+    const over = this.#over(signal)
+    let at = offset
+    for (;;) {
       signal.throwIfAborted()
       const piece = this.#log.find((one) => one.at + one.data.length > at)
       if (piece) {

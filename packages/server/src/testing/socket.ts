@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { WebSocket } from 'ws'
 import type { Serving } from './serve.js'
 
@@ -54,13 +55,13 @@ export class Socket {
 
   /** The answer of a server that does not take it. */
   async refused(): Promise<Refused> {
-    const [, response] = (await once(this.ws, 'unexpected-response')) as [unknown, import('node:http').IncomingMessage]
+    const [, response] = (await once(this.ws, 'unexpected-response')) as [unknown, IncomingMessage]
     const chunks: Buffer[] = []
     for await (const chunk of response) chunks.push(chunk as Buffer)
     return {
       status: response.statusCode!,
       headers: response.headers,
-      body: JSON.parse(Buffer.concat(chunks).toString()) as Said,
+      body: JSON.parse(Buffer.concat(chunks).toString()),
     }
   }
 
