@@ -56,7 +56,7 @@ function reply(status: string, body: ReplyBody): Json {
   if (body.kind === 'lines')
     return {
       description: body.description,
-      content: { 'application/x-ndjson': { schema: { type: 'string' }, itemSchema: named(body.schema) } },
+      content: { 'application/x-ndjson': { schema: { type: 'string' }, 'x-line-schema': named(body.schema) } },
     }
   if (body.kind === 'socket') return socket(body)
   const content: Json = { 'application/json': { schema: named(body.schema) } }

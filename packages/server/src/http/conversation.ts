@@ -36,7 +36,7 @@ export async function converse({
   leave,
 }: Conversation): Promise<void> {
   const tell = (error: unknown) => peer.send(failure(toProblem(error)))
-  const stdin = new Stdin({ guest: program.guest, selector: program.id, failed: (error) => void tell(error) })
+  const stdin = new Stdin({ guest: program.guest, selector: program.id, failed: tell })
   void peer.closed.then(program.detach)
   const listening = listen(peer, async (message) => {
     try {

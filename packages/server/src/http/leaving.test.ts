@@ -86,6 +86,25 @@ describe('a program', () => {
     await expect.poll(runs).toBe(false)
   })
 
+  test('whose client is lost while nothing is read from it is killed too', async () => {
+    const socket = await started()
+    for (let n = 0; n < 64; n++) socket.say({ type: 'stdin', data: 'x'.repeat(900_000) })
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(socket.ws.bufferedAmount).toBeGreaterThan(10 * 900_000)
+    socket.ws.terminate()
+    // That it is gone shows when it is asked for the second time.
+    await expect
+      .poll(
+        () => {
+          on.clock.advance(31)
+          return runs()
+        },
+        { interval: 100, timeout: 10_000 },
+      )
+      .toBe(false)
+    await letGo()
+  })
+
   test('is not killed by the end of the server, which closes all sockets', async () => {
     const socket = await started()
     const waiting = await at('/pty')

@@ -13,6 +13,8 @@ import { answerParserError } from './errors.js'
 
 /** The largest message that is taken, in bytes. */
 const MOST_MESSAGE = 1024 * 1024
+/** After how much silence the kernel asks whether a connection lives, in milliseconds. */
+const KEEP_ALIVE_MS = 60_000
 /** How long peers have to answer the close frame when the server closes, in milliseconds. */
 const POLITE_MS = 200
 
@@ -36,6 +38,8 @@ export class Upgrades {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!isWebSocket(request)) return this.#decline(request, socket, head)
     socket.on('error', () => {})
+    // Of a peer that is not read from, or does not read, only the kernel can find out that it is gone.
+    ;(socket as Socket).setKeepAlive(true, KEEP_ALIVE_MS)
     this.#open.add(socket)
     socket.once('close', () => this.#open.delete(socket))
     const response = new ServerResponse(request)

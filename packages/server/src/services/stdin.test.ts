@@ -35,7 +35,7 @@ class Slow {
 function slow() {
   const program = new Slow()
   const failures: unknown[] = []
-  const stdin = new Stdin({ guest: program.guest, selector: 'p', failed: (error) => failures.push(error) })
+  const stdin = new Stdin({ guest: program.guest, selector: 'p', failed: async (error) => failures.push(error) })
   return { program, stdin, failures }
 }
 
@@ -74,7 +74,7 @@ test('a failure is told once, and nothing that waits is kept', async () => {
     throw new Problem('not_found', 'There is no such process.')
   }
   const guest = { writeStdin } as unknown as Guest
-  const stdin = new Stdin({ guest, selector: 'p', failed: (error) => failures.push(error) })
+  const stdin = new Stdin({ guest, selector: 'p', failed: async (error) => failures.push(error) })
   await stdin.write(Buffer.alloc(2 * 1024 * 1024))
   expect(failures).toMatchObject([{ code: 'not_found' }])
 })

@@ -10,8 +10,8 @@ const LEAVING_MS = 10_000
 interface Target {
   guest: Guest
   selector: string
-  /** Is told when the program takes no more. */
-  failed: (error: unknown) => void
+  /** Is told when the program takes no more; whoever writes nevertheless waits until it was. */
+  failed: (error: unknown) => Promise<unknown>
 }
 
 /** The stdin of one program. Pieces that wait are put together: what is typed comes in many small ones. */
@@ -28,8 +28,10 @@ export class Stdin {
 
   /** Takes a piece, and resolves when there is room for another. Only one call at a time. */
   async write(bytes: Uint8Array): Promise<void> {
-    if (this.#isEnding || this.#isClosed)
-      return this.target.failed(new Problem('conflict', 'The stdin of the program is closed.'))
+    if (this.#isEnding || this.#isClosed) {
+      await this.target.failed(new Problem('conflict', 'The stdin of the program is closed.'))
+      return
+    }
     this.#waiting.push(bytes)
     this.#size += bytes.length
     this.#running ??= this.#run()
@@ -64,7 +66,7 @@ export class Stdin {
       if (this.#isEnding) await guest.endStdin(selector, signal)
     } catch (error) {
       this.#close()
-      if (!signal.aborted) failed(error)
+      if (!signal.aborted) void failed(error)
     } finally {
       this.#running = undefined
     }
