@@ -73,8 +73,14 @@ function checkShape(route: Route, { status, headers, body, bytes }: Answer): voi
   const reply: ReplyBody | undefined = route.replies[status]
   expect(reply, `${route.method} ${route.path} may answer ${status}`).toBeDefined()
   if (reply!.kind === 'empty') expect(bytes).toHaveLength(0)
-  if (reply!.kind === 'bytes') expect(headers.get('content-type')).toBe('application/octet-stream')
+  if (reply!.kind === 'bytes') expect(headers.get('content-type')).toBe(reply!.contentType)
+  if (reply!.kind === 'lines') checkLines(reply!.schema, bytes)
   if (reply!.kind === 'json' && !headers.get('content-type')?.includes('ndjson')) exactly(reply!.schema).parse(body)
+}
+
+/** Each line by itself; empty ones only keep the connection. */
+function checkLines(schema: z.ZodType, bytes: Buffer): void {
+  for (const line of bytes.toString().split('\n')) if (line !== '') schema.parse(JSON.parse(line))
 }
 
 /** The schema without tolerance for fields that are not in it. */

@@ -19,6 +19,8 @@ function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   return rest
 }
 
+const binary: Json = { type: 'string', format: 'binary' }
+
 const idempotencyKey: Json = {
   name: 'Idempotency-Key',
   in: 'header',
@@ -41,7 +43,8 @@ function parameters(route: Route): Json[] {
 function requestBody(body: RequestBody): Json {
   if (body.kind === 'json')
     return { required: !body.optional, content: { 'application/json': { schema: toJsonSchema(body.schema, 'input') } } }
-  const file = { type: 'string', format: 'binary', ...(body.limited ? { maxLength: MAX_PLAIN_WRITE } : {}) }
+  if (body.kind === 'bytes') return { required: true, content: { [body.contentType]: { schema: binary } } }
+  const file = { ...binary, ...(body.limited ? { maxLength: MAX_PLAIN_WRITE } : {}) }
   const schema = { type: 'object', required: ['path', 'file'], properties: { path: { type: 'string' }, file } }
   return { required: true, content: { 'multipart/form-data': { schema } } }
 }
@@ -49,13 +52,27 @@ function requestBody(body: RequestBody): Json {
 function reply(status: string, body: ReplyBody): Json {
   if (body.kind === 'empty') return { description: 'Done.' }
   if (body.kind === 'bytes')
+    return { description: body.description, content: { [body.contentType]: { schema: binary } } }
+  if (body.kind === 'lines')
     return {
-      description: "The file's bytes.",
-      content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+      description: body.description,
+      content: { 'application/x-ndjson': { schema: { type: 'string' }, 'x-line-schema': named(body.schema) } },
     }
+  if (body.kind === 'socket') return socket(body)
   const content: Json = { 'application/json': { schema: named(body.schema) } }
   if (body.also) content[body.also.contentType] = { schema: { type: 'string', description: body.also.description } }
   return { description: status === '201' ? 'Made.' : status === '202' ? 'Started.' : 'The answer.', content }
+}
+
+/** OpenAPI has no words for what goes over a WebSocket: its extension has a schema for each way. */
+function socket({ description, fromClient, fromServer }: ReplyBody & { kind: 'socket' }): Json {
+  return {
+    description,
+    'x-websocket-messages': {
+      fromClient: toJsonSchema(fromClient, 'input'),
+      fromServer: toJsonSchema(fromServer, 'output'),
+    },
+  }
 }
 
 /** A schema that has a name is referred to, any other stands in place. */

@@ -5,15 +5,22 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /**
  * What a request body is. A multipart body has the text field `path` and the file field `file`, in this order. Where a
- * JSON body is optional, an empty one means `{}`.
+ * JSON body is optional, an empty one means `{}`. Bytes are the content itself, of any size.
  */
-export type RequestBody = { kind: 'json'; schema: z.ZodType; optional?: true } | { kind: 'multipart'; limited: boolean }
+export type RequestBody =
+  | { kind: 'json'; schema: z.ZodType; optional?: true }
+  | { kind: 'multipart'; limited: boolean }
+  | { kind: 'bytes'; contentType: string }
 
 /** What an answer carries. */
 export type ReplyBody =
   | { kind: 'empty' }
   | { kind: 'json'; schema: z.ZodType; also?: { contentType: string; description: string } }
-  | { kind: 'bytes' }
+  | { kind: 'bytes'; contentType: string; description: string }
+  /** Lines of JSON, each as soon as there is something to tell. */
+  | { kind: 'lines'; schema: z.ZodType; description: string }
+  /** The request is upgraded to a WebSocket, over which messages of JSON go both ways. */
+  | { kind: 'socket'; fromClient: z.ZodType; fromServer: z.ZodType; description: string }
 
 /** One route of the API, as data: the server serves it, the OpenAPI document shows it, the tests check against it. */
 export interface Route {
@@ -36,7 +43,24 @@ export interface Route {
 }
 
 export const empty: ReplyBody = { kind: 'empty' }
-export const bytes: ReplyBody = { kind: 'bytes' }
+export const bytes = {
+  kind: 'bytes',
+  contentType: 'application/octet-stream',
+  description: "The file's bytes.",
+} as const satisfies ReplyBody
+export const tar = {
+  kind: 'bytes',
+  contentType: 'application/x-tar',
+  description: 'The archive.',
+} as const satisfies ReplyBody
+export const lines = (schema: z.ZodType, description: string): ReplyBody => ({ kind: 'lines', schema, description })
+/** A body that is the content itself. */
+export const rawBody = (contentType: string) => ({ kind: 'bytes', contentType }) as const
 /** A JSON body all of whose fields are optional. */
 export const optionalJson = <T extends z.ZodType>(schema: T) => ({ kind: 'json', schema, optional: true }) as const
 export const json = <T extends z.ZodType>(schema: T) => ({ kind: 'json', schema }) as const
+
+/** Whether a route is for WebSockets. */
+export function isSocketRoute(route: Route): boolean {
+  return route.replies[101] !== undefined
+}

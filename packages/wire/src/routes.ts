@@ -9,18 +9,22 @@ import { keyRoutes } from './routes/keys.js'
 import { processRoutes } from './routes/processes.js'
 import { serverRoutes } from './routes/server.js'
 import { snapshotRoutes } from './routes/snapshots.js'
+import { socketRoutes } from './routes/sockets.js'
 import { templateSchema, verificationSchema, versionSchema } from './snapshots.js'
 
 export const routes = {
   ...serverRoutes,
   ...capsuleRoutes,
   ...processRoutes,
+  ...socketRoutes,
   ...fileRoutes,
   ...snapshotRoutes,
   ...keyRoutes,
 } as const satisfies Record<string, Route>
 
 export type RouteName = keyof typeof routes
+/** The routes that are for WebSockets. */
+export type SocketRouteName = keyof typeof socketRoutes
 
 /** Schemas that the OpenAPI document lists by name besides those of the routes. */
 export const namedSchemas = {

@@ -1,7 +1,15 @@
 /** The HTTP server: routes of the wire, bound to their handlers. */
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
-import multipart from '@fastify/multipart'
-import { basePaths, Problem, routes, type Route, type RouteName } from '@wrenn/wire'
+import {
+  basePaths,
+  isSocketRoute,
+  Problem,
+  routes,
+  type Route,
+  type RouteName,
+  type SocketRouteName,
+} from '@wrenn/wire'
 import {
   fastify,
   LogController,
@@ -15,21 +23,23 @@ import type { Logger } from 'pino'
 import type { Caller } from '../services/context.js'
 import type { PortProxy } from '../proxy/proxy.js'
 import type { Services } from '../services/services.js'
+import { addParsers, typeIgnored } from './bodies.js'
 import { runCall, type Answer, type Handler } from './call.js'
 import { serveDocs } from './docs.js'
 import { answerParserError, newRequestId, sendError } from './errors.js'
 import { makeHandlers } from './handlers.js'
 import { makeListener } from './listener.js'
 import { answerOnce, idempotencyKeyOf } from './idempotency.js'
+import { serveSocket } from './socket-call.js'
+import { socketRouteOf } from './sockets.js'
 import { serverTiming } from './timing.js'
-import { refuseUnknown } from './unknown.js'
+import { hasHead, refuseUnknown } from './unknown.js'
+import { Upgrades } from './upgrade.js'
 
 /** The largest body that is read as a whole, in bytes. */
 const MOST_JSON = 1024 * 1024
 /** Longer than any id or name: those of the wrong length are told what is wrong with them. */
 const LONGEST_PARAMETER = 4096
-
-const FORM = /^multipart\/form-data\s*;/i
 
 export interface MakeApp {
   services: Services
@@ -55,10 +65,7 @@ export async function makeApp({ services, proxy, version, logger, onRoute }: Mak
     clientErrorHandler: answerParserError,
   })
   if (onRoute) app.addHook('onRoute', onRoute)
-  // Bodies are read as they are and parsed by the handlers, whatever the content type says.
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
-  await app.register(multipart)
+  await addParsers(app)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler(refuseUnknown)
   app.addHook('onRequest', async (request, reply) => {
@@ -66,44 +73,66 @@ export async function makeApp({ services, proxy, version, logger, onRoute }: Mak
     if (request.raw.httpVersion === '1.1' && !request.headers.host)
       throw new Problem('invalid_request', 'The request has no Host header.')
   })
-  addRoutes(app, services, version)
+  const upgrades = new Upgrades(app)
+  app.server.on('upgrade', (request, socket, head) => {
+    if (proxy.isFor(request)) proxy.upgrade(request, socket as Socket, head)
+    else upgrades.handleUpgrade(request, socket, head)
+  })
+  addRoutes(app, { services, version, upgrades })
   await serveDocs(app, version)
   return app
 }
 
-function addRoutes(app: FastifyInstance, services: Services, version: string): void {
+interface AddRoutes {
+  services: Services
+  version: string
+  upgrades: Upgrades
+}
+
+function addRoutes(app: FastifyInstance, { services, version, upgrades }: AddRoutes): void {
   const handlers = makeHandlers(services, version)
   const authenticate = async (request: FastifyRequest) => {
     const { 'x-api-key': key } = request.headers
+    // It may come with the first message.
+    if (key === undefined && upgrades.isUpgrading(request)) return
     Object.assign(request, { caller: await services.keys.authenticate(Array.isArray(key) ? key[0] : key) } satisfies {
       caller: Caller
     })
   }
   for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
-    const handler = handlers[name] as Handler<RouteName>
+    const serve = isSocketRoute(route)
+      ? async (request: FastifyRequest, reply: FastifyReply) => {
+          const socketName = name as SocketRouteName
+          await serveSocket({
+            name: socketName,
+            socketRoute: socketRouteOf[socketName],
+            services,
+            upgrades,
+            request,
+            reply,
+          })
+        }
+      : async (request: FastifyRequest, reply: FastifyReply) => {
+          const call = {
+            name,
+            handler: (handlers as Record<string, unknown>)[name] as Handler<RouteName>,
+            request,
+            reply,
+          }
+          const idempotencyKey = idempotencyKeyOf(route, request)
+          if (idempotencyKey !== undefined) return answerOnce(services.idempotency, idempotencyKey, call)
+          return send(reply, await runCall({ ...call, isDetached: false }))
+        }
     for (const base of basePaths) {
       app.route({
         method: route.method,
         url: base + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+        exposeHeadRoute: hasHead(route),
         // The key is checked before the body is read.
         onRequest: [...(route.auth ? [authenticate] : []), typeIgnored(route)],
-        handler: async (request, reply) => {
-          const call = { name, handler, request, reply }
-          const idempotencyKey = idempotencyKeyOf(route, request)
-          if (idempotencyKey !== undefined) return answerOnce(services.idempotency, idempotencyKey, call)
-          return send(reply, await runCall({ ...call, isDetached: false }))
-        },
+        handler: serve,
       })
     }
-  }
-}
-
-/** What a client calls its body is no reason to refuse it here: only a form that is to be taken apart keeps its type. */
-function typeIgnored({ body }: Route) {
-  return async ({ raw: { headers } }: FastifyRequest): Promise<void> => {
-    const { 'content-type': type } = headers
-    const isForm = body?.kind === 'multipart' && FORM.test(type ?? '')
-    if (type !== undefined && !isForm) headers['content-type'] = 'application/octet-stream'
   }
 }
 

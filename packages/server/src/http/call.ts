@@ -1,5 +1,5 @@
 /** One request, as the handlers see it: parsed at the border, and no sooner than the contract's order of checks says. */
-import { Problem, routes, type Route, type RouteName, type Timings } from '@wrenn/wire'
+import { Problem, routes, type Route, type RouteName, type SocketRouteName, type Timings } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Caller } from '../services/context.js'
@@ -38,7 +38,7 @@ export interface Answer {
 export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer>
 
 /** What each route does. */
-export type Handlers = { [N in RouteName]: Handler<N> }
+export type Handlers = { [N in Exclude<RouteName, SocketRouteName>]: Handler<N> }
 
 export interface RunCall {
   name: RouteName
@@ -121,7 +121,7 @@ function parseJson(route: Route, body: unknown): unknown {
 }
 
 /** A parameter that is given several times counts once. */
-function firstOfEach(query: unknown): Record<string, unknown> {
+export function firstOfEach(query: unknown): Record<string, unknown> {
   const entries = Object.entries((query ?? {}) as Record<string, unknown>)
   return Object.fromEntries(
     entries.map(([name, value]) => [name, Array.isArray(value) ? (value as unknown[])[0] : value]),

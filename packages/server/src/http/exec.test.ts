@@ -25,9 +25,9 @@ const out = (data: number[] | Uint8Array | string, type: 'stdout' | 'stderr' = '
 
 /** Makes `cmd: 'program'` do this; how it ended is noted. */
 function program(body: Program): void {
-  on.host.programs['program'] = async function* (spec, signal) {
+  on.host.programs['program'] = async function* (...given) {
     ended = 'cut off'
-    yield* body(spec, signal)
+    yield* body(...given)
     ended = 'by itself'
   }
   // A generator that is left early runs nothing but its finally blocks: `ended` stays as it was.
@@ -56,7 +56,7 @@ describe('in the foreground', () => {
     const { status, body } = await exec({ args: ['x'], envs: { A: '' }, cwd: '/tmp', timeout_sec: 7 })
     expect(given).toMatchObject({ cmd: 'program', args: ['x'], envs: { A: '' }, cwd: '/tmp', timeoutMs: 7000 })
     const answer = { sandbox_id: id, cmd: 'program', stdout: 'ac', stderr: 'b', exit_code: -1, duration_ms: 5 }
-    expect([status, body]).toEqual([200, { ...answer, encoding: 'utf-8' }])
+    expect([status, body]).toEqual([200, { ...answer, id: expect.stringMatching(/^exec-/), encoding: 'utf-8' }])
   })
 
   test('a character that came in two pieces is whole, and half of one makes both streams base64', async () => {
@@ -143,12 +143,12 @@ describe('streamed', () => {
       yield exit(3)
     })
     expect(await events()).toEqual([
-      { type: 'start', pid: 100 },
-      { type: 'stdout', data: 'a', encoding: 'utf-8' },
-      { type: 'stderr', data: 'e', encoding: 'utf-8' },
-      { type: 'stdout', data: '😀', encoding: 'utf-8' },
-      { type: 'stdout', data: '/w==', encoding: 'base64' },
-      { type: 'stdout', data: '5rw=', encoding: 'base64' },
+      { type: 'start', id: expect.stringMatching(/^exec-/), pid: expect.any(Number), offset: 0 },
+      { type: 'stdout', data: 'a', encoding: 'utf-8', offset: 1 },
+      { type: 'stderr', data: 'e', encoding: 'utf-8', offset: 1 },
+      { type: 'stdout', data: '😀', encoding: 'utf-8', offset: 6 },
+      { type: 'stdout', data: '/w==', encoding: 'base64', offset: 7 },
+      { type: 'stdout', data: '5rw=', encoding: 'base64', offset: 9 },
       { type: 'exit', exit_code: 3, duration_ms: 5 },
     ])
   })
@@ -207,8 +207,9 @@ describe('streamed', () => {
 describe('in the background', () => {
   test('a program is started with a tag, and the guest is told nothing but what it has to know', async () => {
     const { status, body } = await exec({ background: true, args: ['x'] })
-    expect([status, body]).toEqual([202, { sandbox_id: id, cmd: 'program', pid: 200, tag: expect.any(String) }])
+    const some = { id: expect.stringMatching(/^exec-/), pid: expect.any(Number), tag: expect.any(String) }
+    expect([status, body]).toEqual([202, { sandbox_id: id, cmd: 'program', ...some }])
     expect(body.tag).toMatch(/^proc-[0-9a-f]{8}$/)
-    expect(on.host.guest(id).spawned).toEqual([{ cmd: 'program', args: ['x'], tag: body.tag }])
+    expect(on.host.guest(id).spawned).toEqual([{ cmd: 'program', args: ['x'], stdin: false, tag: body.tag }])
   })
 })

@@ -1,40 +1,76 @@
-import type { ExecEvent } from '@wrenn/wire'
-import { runToEnd, spawn, stream } from '../services/exec.js'
+import { Problem, type ExecBody, type Guest } from '@wrenn/wire'
+import { readOutput, runToEnd, spawn, stream } from '../services/exec.js'
 import type { Services } from '../services/services.js'
-import { accepts, type Handlers } from './call.js'
+import { readBytes } from './bodies.js'
+import { accepts, type Call, type Handlers } from './call.js'
 import { logFailure } from './errors.js'
+import { lines, NDJSON } from './lines.js'
 
-const NDJSON = 'application/x-ndjson'
+type ExecRoutes = 'exec' | 'listProcesses' | 'killProcess' | 'readOutput' | 'writeStdin' | 'endStdin' | 'resizeTerminal'
+
+const done = { status: 204 }
 
 /** Programs inside a capsule. The capsule's state comes before the request's body. */
-export function execHandlers({ inside }: Services): Pick<Handlers, 'exec' | 'listProcesses' | 'killProcess'> {
+export function execHandlers({ inside, sessions }: Services): Pick<Handlers, ExecRoutes> {
+  const guestOf = ({ caller, params: { id }, onEnd }: Pick<Call<'exec'>, 'caller' | 'params' | 'onEnd'>) =>
+    inside.guest({ caller, id, onEnd })
   return {
-    exec: async ({ caller, params: { id }, json, signal, request, onEnd }) => {
-      const guest = await inside.guest({ caller, id, onEnd })
+    exec: async (call) => {
+      const guest = await guestOf(call)
+      const { json, params, request, signal } = call
       const body = json()
-      const head = { sandbox_id: id, cmd: body.cmd }
+      const head = { sandbox_id: params.id, cmd: body.cmd }
       if (body.background) {
-        const { id: session, pid, tag } = await spawn(guest, body)
-        return { status: 202, json: { ...head, id: session, pid, tag } }
+        const { id, pid, tag } = await spawn(guest, body)
+        return { status: 202, json: { ...head, id, pid, tag } }
       }
       if (accepts(request, NDJSON)) {
         const live = { signal, failed: (error: unknown) => logFailure(error, request) }
         return { status: 200, contentType: NDJSON, stream: lines(await stream(guest, body, live)) }
       }
-      return { status: 200, json: { ...head, ...(await runToEnd(guest, body, signal)) } }
+      return { status: 200, json: { ...head, ...(await waitFor(guest, body, signal)) } }
     },
-    listProcesses: async ({ caller, params: { id }, signal, onEnd }) => {
-      const guest = await inside.guest({ caller, id, onEnd })
-      return { status: 200, json: { processes: await guest.processes(signal) } }
+    listProcesses: async (call) => {
+      const guest = await guestOf(call)
+      return { status: 200, json: { processes: await guest.processes(call.signal) } }
     },
-    killProcess: async ({ caller, params: { id, selector }, query, signal, onEnd }) => {
-      const guest = await inside.guest({ caller, id, onEnd })
-      await guest.kill(selector, query.signal, signal)
-      return { status: 204 }
+    killProcess: async (call) => {
+      const guest = await guestOf(call)
+      await guest.kill(call.params.selector, call.query.signal, call.signal)
+      return done
+    },
+    readOutput: async (call) => {
+      const guest = await guestOf(call)
+      const { params, query, request, signal, onEnd } = call
+      const live = { signal, failed: (error: unknown) => logFailure(error, request) }
+      const { id, events } = await readOutput(guest, { selector: params.selector, start: query }, live)
+      // How a reader leaves cannot be told here: it may have been lost.
+      const leave = sessions.attached(params.id, id)
+      onEnd(() => leave('lost'))
+      return { status: 200, contentType: NDJSON, stream: lines(events) }
+    },
+    writeStdin: async (call) => {
+      const guest = await guestOf(call)
+      await readBytes(call.request, (chunks) => guest.writeStdin(call.params.selector, chunks, call.signal))
+      return done
+    },
+    endStdin: async (call) => {
+      const guest = await guestOf(call)
+      await guest.endStdin(call.params.selector, call.signal)
+      return done
+    },
+    resizeTerminal: async (call) => {
+      const guest = await guestOf(call)
+      await guest.resize(call.params.selector, call.json(), call.signal)
+      return done
     },
   }
 }
 
-async function* lines(events: AsyncGenerator<ExecEvent>): AsyncGenerator<string> {
-  for await (const event of events) yield JSON.stringify(event) + '\n'
+async function waitFor(guest: Guest, body: ExecBody, signal: AbortSignal) {
+  if (body.pty)
+    throw new Problem('invalid_request', 'pty: a program with a terminal is not waited for.', {
+      hint: 'Set background, or stream its output (Accept: application/x-ndjson).',
+    })
+  return runToEnd(guest, body, signal)
 }

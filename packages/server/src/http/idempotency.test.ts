@@ -51,11 +51,13 @@ describe('the same request under the same key', () => {
       yield { type: 'stdout', data: Buffer.from(String(Math.random())) }
       yield { type: 'exit', exitCode: 0, timedOut: false, durationMs: 1 }
     }
+    ask.note(id, 'x')
     const asks: Partial<Record<RouteName, Request>> = {
       createCapsule: { json: {} },
       forkCapsule: { params: { id } },
       exec: { params: { id }, json: { cmd: 'date' } },
       makeDir: { params: { id }, json: { path: '/x' } },
+      moveFile: { params: { id }, json: { from: '/note', to: '/moved' } },
       createSnapshot: { json: { sandbox_id: id, keep_source: true } },
       createKey: { json: {} },
     }

@@ -1,6 +1,5 @@
-/** What listens: requests for ports of capsules never reach the API. */
+/** What listens: requests for ports of capsules never reach the API. Upgrades are told apart in app.ts. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
-import type { Socket } from 'node:net'
 import type { PortProxy } from '../proxy/proxy.js'
 
 /** How long a client may take to send a request's head, in milliseconds. */
@@ -29,14 +28,5 @@ export function makeListener(proxy: PortProxy, api: RequestListener): Server {
     if (!proxy.isFor(request)) answer.writeContinue()
     server.emit('request', request, answer)
   })
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (proxy.isFor(request)) proxy.upgrade(request, socket, head)
-    else refuseUpgrade(socket)
-  })
   return server
-}
-
-function refuseUpgrade(socket: Socket): void {
-  socket.on('error', () => {})
-  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => socket.destroy())
 }

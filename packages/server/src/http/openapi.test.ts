@@ -7,6 +7,7 @@ import { Fleet } from '../fleet/fleet.js'
 import { PortProxy } from '../proxy/proxy.js'
 import { makeServices } from '../services/services.js'
 import { serve, type Serving } from '../testing/serve.js'
+import { Socket } from '../testing/socket.js'
 import { makeApp } from './app.js'
 
 interface Operation {
@@ -71,6 +72,22 @@ test('every operation that is documented is served, on both bases', async () => 
       expect(status, what).not.toBe(405)
       expect(body?.error?.message ?? '', what).not.toContain('no such route')
       expect(Object.keys(operation.responses), what).toContain(String(status))
+    }
+  }
+})
+
+test('every route for WebSockets takes requests for an upgrade, on both bases, and documents both directions', async () => {
+  const sockets = operations.filter(({ operation }) => '101' in operation.responses)
+  expect(sockets.map(({ operation }) => operation.operationId)).toEqual(['execStream', 'processStream', 'terminal'])
+  for (const { path, operation } of sockets) {
+    expect(operation.responses['101']).toMatchObject({
+      'x-websocket-messages': { fromClient: { anyOf: expect.any(Array) }, fromServer: { oneOf: expect.any(Array) } },
+    })
+    for (const base of basePaths) {
+      const accepted = await new Socket(on, base + fill(path), { key: '' }).open()
+      accepted.ws.terminate()
+      const { status, body } = await new Socket(on, base + fill(path)).refused()
+      expect([status, body.error.message], path).toEqual([404, expect.not.stringContaining('no such route')])
     }
   }
 })

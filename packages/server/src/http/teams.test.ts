@@ -28,8 +28,12 @@ const onCapsules = (Object.entries(routes) as [RouteName, Route][]).filter(([, {
   path.includes('capsules/{id}'),
 )
 
-test.each(onCapsules)('%s answers as if the capsule were not there', async (name, { method }) => {
-  const ask = { params: { id, selector: 'x' }, ...(method === 'POST' ? { raw: '{' } : {}) }
+test.each(onCapsules)('%s answers as if the capsule were not there', async (name, { method, query }) => {
+  const ask = {
+    params: { id, selector: 'x' },
+    ...(query && 'path' in query.shape ? { query: '?path=/x' } : {}),
+    ...(method === 'POST' ? { raw: '{' } : {}),
+  }
   const { status, body } = await theirs.call(name, ask)
   expect([status, body.error.code]).toEqual([404, 'not_found'])
   const unknown = await theirs.call(name, { ...ask, params: { id: newId('capsule'), selector: 'x' } })

@@ -1,12 +1,16 @@
-import { basePaths, Problem, routes, type Route } from '@wrenn/wire'
+import { basePaths, isSocketRoute, Problem, routes, type Route } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** What is served besides the routes of the API. */
-const pages = ['/openapi.json', '/docs'].map((path) => ({ method: 'GET', path }))
+const pages = ['/openapi.json', '/docs'].map((path) => ({ method: 'GET', path, heads: true }))
 
-const known = [...(Object.values(routes) as Route[]), ...pages].flatMap(({ method, path }) =>
+const known = [
+  ...(Object.values(routes) as Route[]).map((route) => ({ ...route, heads: hasHead(route) })),
+  ...pages,
+].flatMap(({ method, path, heads }) =>
   basePaths.map((base) => ({
     method,
+    heads,
     form: new RegExp(`^${base}${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
   })),
 )
@@ -14,10 +18,16 @@ const known = [...(Object.values(routes) as Route[]), ...pages].flatMap(({ metho
 /** A path that is not served, or not with this method. */
 export function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
   const path = request.url.split('?')[0]!
-  const methods = known.filter(({ form }) => form.test(path)).map(({ method }) => method)
-  if (methods.length === 0)
+  const possible = known.filter(({ form }) => form.test(path))
+  if (possible.length === 0)
     throw new Problem('not_found', 'There is no such route.', { hint: '/openapi.json lists all.' })
-  const allowed = [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].join(', ')
+  const head = possible.some(({ heads }) => heads) ? ['HEAD'] : []
+  const allowed = [...new Set([...possible.map(({ method }) => method), ...head])].join(', ')
   reply.header('allow', allowed)
   throw new Problem('method_not_allowed', `${request.method} is not possible here; ${allowed} is.`)
+}
+
+/** Whether it can be asked for its head alone: what lasts as long as a program does would have to be begun for that. */
+export function hasHead(route: Route): boolean {
+  return route.method === 'GET' && !isSocketRoute(route) && route.replies[200]?.kind !== 'lines'
 }

@@ -136,10 +136,6 @@ test('one that is sent before an earlier answer has come is cut: their bytes wou
   await expect.poll(() => at.tunnels).toBe(0)
 })
 
-test('the API has none of these yet', async () => {
-  expect(await at.say(ask().replace(at.host, 'localhost'))).toMatch(/^HTTP\/1.1 404 /)
-})
-
 test('the server closes though some are open', async () => {
   let guest: Socket | undefined
   await lines((socket) => (guest = socket))

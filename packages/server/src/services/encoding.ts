@@ -26,6 +26,12 @@ export function encodePiece(piece: Buffer, { mayContinue = false } = {}): Encode
   return { event: { data: piece.toString('base64'), encoding: 'base64' }, tail: Buffer.alloc(0) }
 }
 
+/** One piece of a stream as text, whatever it is: bytes that are no UTF-8 become U+FFFD. */
+export function textPiece(piece: Buffer, { mayContinue = false } = {}): { event: { data: string }; tail: Buffer } {
+  const cut = mayContinue ? piece.length - unfinished(piece) : piece.length
+  return { event: { data: piece.toString('utf8', 0, cut) }, tail: piece.subarray(cut) }
+}
+
 /** How many bytes a character has that begins with this one; 1 also for what begins none. */
 function lengthFrom(byte: number): number {
   if (byte < 0xc2 || byte > 0xf4) return 1

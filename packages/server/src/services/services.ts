@@ -14,6 +14,7 @@ import { Pausing } from './pause.js'
 import { Resuming } from './resume.js'
 import { Retention } from './retention.js'
 import { Retired } from './retired.js'
+import { Sessions } from './sessions.js'
 import { Snapshots } from './snapshots.js'
 import { Starter } from './starter.js'
 import { Templates } from './templates.js'
@@ -39,6 +40,7 @@ export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boole
     pausing: new Pausing(context, { background, activity }),
     resuming: new Resuming(context, { background, activity, ends }),
     forks: new Forks(context, { background, starter }),
+    sessions: new Sessions(context),
     inside: new Inside(context, { activity, background }),
     snapshots: new Snapshots(context, { background, retention, activity }),
     templates: new Templates(context, { retired, cost }),
@@ -48,6 +50,7 @@ export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boole
     background,
     activity,
     retention,
+    clock: context.clock,
   }
 }
 
@@ -61,8 +64,8 @@ export async function beginServices(services: Services, { store }: Context): Pro
 }
 
 /** Begins nothing new from now on. */
-export function stopServices({ activity, retention, verification, idempotency }: Services): void {
-  for (const service of [activity, retention, verification, idempotency]) service.stop()
+export function stopServices({ activity, retention, verification, idempotency, sessions }: Services): void {
+  for (const service of [activity, retention, verification, idempotency, sessions]) service.stop()
 }
 
 /** Resolves when all that is under way has ended. */

@@ -1,19 +1,23 @@
 import type { Duplex } from 'node:stream'
 import {
   Problem,
-  type ExecChunk,
+  type Attachment,
   type ExecSession,
   type ExecSpec,
+  type FileChange,
   type FileContent,
   type FileEntry,
   type Guest,
   type KillSignal,
+  type OutputStart,
   type ProcessBody,
   type SessionRef,
+  type TerminalSize,
 } from '@wrenn/wire'
 import { openTunnel } from './tunnel.js'
+import { MemorySession, type Program } from './memory-session.js'
 
-export type Program = (spec: ExecSpec, signal: AbortSignal) => AsyncGenerator<ExecChunk>
+export type { Program } from './memory-session.js'
 export type Reader = () => FileContent
 
 /** What a capsule holds. */
@@ -25,8 +29,10 @@ export interface Contents {
   readers: Record<string, Reader>
   /** What listens: which port of this machine is which port of the guest. */
   ports: Record<number, number>
-  processes: ProcessBody[]
+  sessions: MemorySession[]
 }
+
+type Change = (change: FileChange) => void
 
 /** The inside of a capsule, without one. */
 export class MemoryGuest implements Guest {
@@ -34,30 +40,61 @@ export class MemoryGuest implements Guest {
   readonly spawned: ExecSpec[] = []
   /** What `connect` opened, until it is closed. */
   readonly tunnels = new Set<Duplex>()
+  readonly #watchers = new Set<Change>()
 
   constructor(private readonly contents: Contents) {}
+
+  /** The newest session. */
+  get latest(): MemorySession {
+    return this.contents.sessions.at(-1)!
+  }
 
   async exec(spec: ExecSpec, signal: AbortSignal): Promise<ExecSession> {
     const program = this.contents.programs[spec.cmd]
     if (!program) throw new Problem('not_found', `There is no program "${spec.cmd}".`)
-    return { id: 'exec-00000000000000aa', pid: 100, output: program(spec, signal) }
+    const session = this.#start(spec, program)
+    if (spec.onDisconnect !== 'keep') signal.addEventListener('abort', () => session.kill())
+    return session.read({}, signal)
   }
 
   async spawn(spec: ExecSpec): Promise<SessionRef & { tag: string }> {
     this.spawned.push(spec)
-    const started = { id: 'exec-00000000000000bb', pid: 200, tag: spec.tag ?? 'none' }
-    this.contents.processes.push({ ...started, cmd: spec.cmd })
-    return started
+    const session = this.#start(spec, this.contents.programs[spec.cmd] ?? idle)
+    return { ...session.ref, tag: spec.tag ?? 'none' }
   }
 
   async processes(): Promise<ProcessBody[]> {
-    return this.contents.processes
+    return this.contents.sessions
+      .filter(({ hasEnded }) => !hasEnded)
+      .map(({ ref: { id, pid, tag }, spec: { cmd, pty } }) => ({
+        id,
+        pid,
+        ...(tag === undefined ? {} : { tag }),
+        cmd,
+        ...(pty ? { pty: true } : {}),
+      }))
+  }
+
+  async attach(selector: string, start: OutputStart, signal: AbortSignal): Promise<Attachment> {
+    return this.#find(selector).read(start, signal)
+  }
+
+  async writeStdin(selector: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    await this.#running(selector).type(chunks, signal)
+  }
+
+  async endStdin(selector: string): Promise<void> {
+    this.#running(selector).endStdin()
+  }
+
+  async resize(selector: string, size: TerminalSize): Promise<void> {
+    const session = this.#running(selector)
+    if (!session.spec.pty) throw new Problem('invalid_request', 'It has no terminal.')
+    session.sizes.push(size)
   }
 
   async kill(selector: string, _how: KillSignal): Promise<void> {
-    const left = this.contents.processes.filter(({ pid, tag }) => String(pid) !== selector && tag !== selector)
-    if (left.length === this.contents.processes.length) throw new Problem('not_found', 'There is no such process.')
-    this.contents.processes = left
+    this.#running(selector).kill()
   }
 
   /** Like the real one: a file appears when all of it is there. */
@@ -68,6 +105,7 @@ export class MemoryGuest implements Guest {
       parts.push(chunk)
     }
     signal.throwIfAborted()
+    this.#tell({ type: this.contents.files.has(path) ? 'modified' : 'created', path })
     this.contents.files.set(path, Buffer.concat(parts))
   }
 
@@ -82,24 +120,58 @@ export class MemoryGuest implements Guest {
     return [...this.contents.files.keys()].filter((one) => one.startsWith(`${path}/`)).map(entry)
   }
 
+  async stat(path: string): Promise<FileEntry> {
+    this.#content(path)
+    return entry(path)
+  }
+
   async makeDir(path: string): Promise<FileEntry> {
     return { ...entry(path), type: 'directory' }
+  }
+
+  async move({ from, to, overwrite }: { from: string; to: string; overwrite: boolean }): Promise<FileEntry> {
+    const content = this.#content(from)
+    if (this.contents.files.has(to) && !overwrite) throw new Problem('conflict', `There is something at "${to}".`)
+    this.contents.files.delete(from)
+    this.contents.files.set(to, content)
+    this.#tell({ type: 'moved', path: to, from })
+    return entry(to)
   }
 
   async remove(path: string): Promise<void> {
     this.#content(path)
     this.contents.files.delete(path)
+    this.#tell({ type: 'removed', path })
   }
 
-  attach = unlike
-  writeStdin = unlike
-  endStdin = unlike
-  resize = unlike
-  stat = unlike
-  move = unlike
-  readTar = unlike
-  writeTar = unlike
-  watch = unlike
+  /** An archive here is a file, whole. */
+  async readTar(path: string): Promise<AsyncIterable<Uint8Array>> {
+    return once(this.#content(path))
+  }
+
+  writeTar(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    return this.writeFile(path, chunks, signal)
+  }
+
+  async watch(_path: string, _recursive: boolean, signal: AbortSignal): Promise<AsyncIterable<FileChange>> {
+    const changes: FileChange[] = []
+    let wake = () => {}
+    const watcher: Change = (change) => {
+      changes.push(change)
+      wake()
+    }
+    this.#watchers.add(watcher)
+    signal.addEventListener('abort', () => {
+      this.#watchers.delete(watcher)
+      wake()
+    })
+    return (async function* () {
+      while (!signal.aborted) {
+        yield* changes.splice(0)
+        if (changes.length === 0 && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve))
+      }
+    })()
+  }
 
   async connect(port: number, signal: AbortSignal): Promise<Duplex> {
     const local = this.contents.ports[port]
@@ -108,6 +180,33 @@ export class MemoryGuest implements Guest {
     this.tunnels.add(tunnel)
     tunnel.once('close', () => this.tunnels.delete(tunnel))
     return tunnel
+  }
+
+  #tell(change: FileChange): void {
+    for (const watcher of this.#watchers) watcher(change)
+  }
+
+  #start(spec: ExecSpec, program: Program): MemorySession {
+    const { sessions } = this.contents
+    const number = sessions.length
+    const id = `exec-${number.toString(16).padStart(16, '0')}`
+    const session = new MemorySession({ id, pid: 100 + number, tag: spec.tag }, spec, program)
+    sessions.push(session)
+    return session
+  }
+
+  #find(selector: string): MemorySession {
+    const session = this.contents.sessions.findLast(
+      ({ ref: { id, pid, tag } }) => id === selector || String(pid) === selector || tag === selector,
+    )
+    if (!session) throw new Problem('not_found', 'There is no such process.')
+    return session
+  }
+
+  #running(selector: string): MemorySession {
+    const session = this.#find(selector)
+    if (session.hasEnded) throw new Problem('not_found', 'There is no such process.')
+    return session
   }
 
   #content(path: string): Buffer {
@@ -121,8 +220,9 @@ function nothingListens(port: number): Problem {
   return new Problem('agent_error', `Nothing listens on port ${port}.`)
 }
 
-async function unlike(): Promise<never> {
-  throw new Problem('internal_error', 'This double cannot do that.')
+const idle: Program = async function* (_, signal) {
+  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  yield { type: 'exit', exitCode: -1, timedOut: false, durationMs: 1 }
 }
 
 async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -98,7 +98,7 @@ export class MemoryHost implements HostClient {
     if (this.capsules.has(spec.capsuleId)) throw new Error('a capsule that is there was started')
     const stored = spec.source.kind === 'snapshot' ? this.#stored(spec.source.snapshotId) : undefined
     const { programs, readers, ports } = this
-    const contents: Contents = { files: new Map(stored?.files), programs, readers, ports, processes: [] }
+    const contents: Contents = { files: new Map(stored?.files), programs, readers, ports, sessions: [] }
     this.capsules.set(
       spec.capsuleId,
       Object.assign(contents, { spec, isHeld: false, guest: new MemoryGuest(contents) }),

@@ -1,5 +1,13 @@
-import { fileListSchema, listFilesSchema, entrySchema, pathSchema } from '../files.js'
-import { bytes, empty, json, type Route } from '../route.js'
+import {
+  entrySchema,
+  fileChangeSchema,
+  fileListSchema,
+  listFilesSchema,
+  moveFileSchema,
+  pathSchema,
+  watchFilesSchema,
+} from '../files.js'
+import { bytes, empty, json, lines, rawBody, tar, type Route } from '../route.js'
 import { capsuleParams, inside } from './shared.js'
 
 const onFiles = { tag: 'Files', auth: true, params: capsuleParams, method: 'POST' } as const
@@ -67,5 +75,56 @@ export const fileRoutes = {
     body: json(pathSchema),
     replies: { 204: empty },
     errors: [...inside],
+  },
+  statFile: {
+    ...onFiles,
+    path: '/v1/capsules/{id}/files/stat',
+    summary: 'Show what is at a path; a link itself, not what it leads to',
+    body: json(pathSchema),
+    replies: { 200: json(entrySchema) },
+    errors: [...inside],
+  },
+
+  moveFile: {
+    ...onFiles,
+    path: '/v1/capsules/{id}/files/move',
+    summary: 'Move a file, or a directory with all that it holds',
+    body: json(moveFileSchema),
+    replies: { 200: json(entrySchema) },
+    errors: [...inside, 'conflict', 'insufficient_storage'],
+    idempotencyKey: true,
+  },
+
+  watchFiles: {
+    ...onFiles,
+    path: '/v1/capsules/{id}/files/watch',
+    summary: 'Tell what changes in a directory, until the connection is closed or the directory is gone',
+    body: json(watchFilesSchema),
+    replies: {
+      200: lines(
+        fileChangeSchema,
+        'A change a line. An empty line comes as soon as the directory is watched, and every 30 s to keep the connection.',
+      ),
+    },
+    errors: [...inside],
+  },
+
+  readTar: {
+    ...onFiles,
+    path: '/v1/capsules/{id}/files/tar/read',
+    summary: 'Read a directory, or a file, as a tar archive',
+    body: json(pathSchema),
+    replies: { 200: tar },
+    errors: [...inside],
+  },
+
+  writeTar: {
+    ...onFiles,
+    path: '/v1/capsules/{id}/files/tar/write',
+    summary: 'Lay out a tar archive of any size below a directory, which is made; chunked bodies are welcome',
+    query: pathSchema,
+    body: rawBody('application/x-tar'),
+    replies: { 204: empty },
+    errors: [...inside, 'conflict', 'insufficient_storage'],
   },
 } as const satisfies Record<string, Route>

@@ -1,0 +1,120 @@
+/**
+ * Requests that want another protocol. They go the way of all requests, through the router and its hooks, so that refusals are answered like any
+ * other; a route for WebSockets then takes the connection over with `accept`.
+ */
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Problem } from '@wrenn/wire'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { answerParserError } from './errors.js'
+
+/** The largest message that is taken, in bytes. */
+const MOST_MESSAGE = 1024 * 1024
+/** After how much silence the kernel asks whether a connection lives, in milliseconds. */
+const KEEP_ALIVE_MS = 60_000
+/** How long peers have to answer the close frame when the server closes, in milliseconds. */
+const POLITE_MS = 200
+
+interface Upgrading {
+  response: ServerResponse
+  socket: Duplex
+  head: Buffer
+}
+
+export class Upgrades {
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MOST_MESSAGE, perMessageDeflate: false })
+  readonly #upgrading = new WeakMap<IncomingMessage, Upgrading>()
+  readonly #open = new Set<Duplex>()
+
+  constructor(private readonly app: FastifyInstance) {
+    this.#sockets.on('wsClientError', (_, socket) => answerParserError({}, socket as Socket))
+    app.addHook('preClose', () => this.#close())
+  }
+
+  /** What is done with a request that the parser takes for an upgrade. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!isWebSocket(request)) return this.#decline(request, socket, head)
+    socket.on('error', () => {})
+    // Of a peer that is not read from, or does not read, only the kernel can find out that it is gone.
+    ;(socket as Socket).setKeepAlive(true, KEEP_ALIVE_MS)
+    this.#open.add(socket)
+    socket.once('close', () => this.#open.delete(socket))
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket as Socket)
+    response.once('finish', () => (socket as Socket).destroySoon())
+    this.#upgrading.set(request, { response, socket, head })
+    this.app.routing(request, response)
+  }
+
+  /** @throws Problem `invalid_request` when a request cannot be accepted */
+  assertUpgrading(request: FastifyRequest): void {
+    if (!this.isUpgrading(request)) throw notUpgrading()
+  }
+
+  /** Whether a request can be accepted. */
+  isUpgrading({ raw }: FastifyRequest): boolean {
+    return this.#upgrading.has(raw)
+  }
+
+  /**
+   * Makes a WebSocket of a request's connection; nothing more is answered through `reply`.
+   * @returns undefined when the client has gone meanwhile
+   * @throws Problem `invalid_request` when it did not ask for one
+   */
+  accept({ raw }: FastifyRequest, reply: FastifyReply): WebSocket | undefined {
+    const upgrading = this.#upgrading.get(raw)
+    if (!upgrading) throw notUpgrading()
+    const { response, socket, head } = upgrading
+    reply.hijack()
+    if (socket.destroyed) return undefined
+    response.detachSocket(socket as Socket)
+    let accepted: WebSocket | undefined
+    this.#sockets.handleUpgrade(raw, socket, head, (ws) => (accepted = ws))
+    return accepted
+  }
+
+  /** Another protocol than ours, say HTTP/2, is an offer that may be ignored: it is served as if it had not been made. */
+  #decline(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { method, url, httpVersion, rawHeaders } = request
+    const lines = [`${method} ${url} HTTP/${httpVersion}`]
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      if (rawHeaders[at]!.toLowerCase() !== 'upgrade') lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+    this.app.server.emit('connection', socket)
+  }
+
+  /** Connections that were upgraded are not the HTTP server's any more: it would wait for them for ever. */
+  async #close(): Promise<void> {
+    for (const ws of this.#sockets.clients) {
+      ws.resume()
+      ws.close(1001, 'The server is closing.')
+    }
+    const closed = Promise.all([...this.#open].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
+    await Promise.race([closed, sleep(POLITE_MS, undefined, { ref: false })])
+    for (const socket of this.#open) socket.destroy()
+  }
+}
+
+function notUpgrading(): Problem {
+  return new Problem('invalid_request', 'This route is for WebSockets.', {
+    hint: 'Connect to it with ws:// or wss://.',
+  })
+}
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/
+
+/** Whether the handshake is one that can be accepted. */
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  const { upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version } = headers
+  return (
+    method === 'GET' &&
+    upgrade?.toLowerCase() === 'websocket' &&
+    KEY.test(key ?? '') &&
+    (version === '13' || version === '8')
+  )
+}
