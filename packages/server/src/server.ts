@@ -23,6 +23,8 @@ export interface CreateServer {
   /** The product's version. */
   version: string
   logger: Logger
+  /** What operators show to be given the metrics at /metrics; without one, they are given to this machine alone. */
+  metricsToken?: string | undefined
   /** What time it is; in tests. */
   clock?: Clock
 }
@@ -36,6 +38,7 @@ export async function createServer({
   host,
   version,
   logger,
+  metricsToken,
   clock = systemClock,
 }: CreateServer): Promise<Server> {
   const context = { store, fleet: new Fleet([host]), log: logger, clock }
@@ -43,7 +46,7 @@ export async function createServer({
   await recover(context)
   await registerImages(store, await host.images())
   await beginServices(services, context)
-  return new Server(await makeApp({ services, version, logger }), services)
+  return new Server(await makeApp({ services, version, logger, metricsToken }), services)
 }
 
 export class Server {

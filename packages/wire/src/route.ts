@@ -14,6 +14,8 @@ export type ReplyBody =
   | { kind: 'empty' }
   | { kind: 'json'; schema: z.ZodType; also?: { contentType: string; description: string } }
   | { kind: 'bytes' }
+  /** Server-sent events, each of which carries JSON; they go on until somebody ends them. */
+  | { kind: 'events'; schema: z.ZodType; description: string }
 
 /** One route of the API, as data: the server serves it, the OpenAPI document shows it, the tests check against it. */
 export interface Route {

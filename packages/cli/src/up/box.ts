@@ -41,7 +41,8 @@ export class Box {
     try {
       // The accelerator is tried before anything else runs on this host.
       await host.facts()
-      return new Box(await createServer({ store, host, version, logger: log }), host, images)
+      const { metricsToken } = settings
+      return new Box(await createServer({ store, host, version, logger: log, metricsToken }), host, images)
     } catch (error) {
       await host.close()
       throw error

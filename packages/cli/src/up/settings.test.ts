@@ -22,6 +22,7 @@ test('every problem is named at once, settings that do not exist included', () =
     WRENN_API_KEY: 'wrn_short',
     WRENN_LISTN: 'x',
     WRENN_ACCELERATOR: 'xen',
+    WRENN_METRICS_TOKEN: 'short',
   }
   try {
     readSettings(env, 0)

@@ -22,6 +22,7 @@ const known = z.object({
   WRENN_DATA_DIR: z.string().startsWith('/', 'must be an absolute path').optional(),
   WRENN_API_KEY: z.string().regex(keyForm, 'must be "wrn_" and 32 hex digits in lower case').optional(),
   WRENN_AGENT: z.string().startsWith('/', 'must be an absolute path').default(BUILT_AGENT),
+  WRENN_METRICS_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   WRENN_ACCELERATOR: z.enum(['auto', 'kvm', 'tcg'], 'must be auto, kvm or tcg').default('auto'),
 })
 
@@ -35,6 +36,8 @@ export interface Settings {
   firstKey: string | undefined
   agent: string
   accelerator: 'auto' | 'kvm' | 'tcg'
+  /** What is to be shown for the metrics of the server. */
+  metricsToken: string | undefined
 }
 
 export class SettingsError extends Error {
@@ -59,12 +62,13 @@ export function readSettings(env: NodeJS.ProcessEnv, uid = process.getuid?.()): 
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
   ]
   if (problems.length > 0 || !parsed.data) throw new SettingsError(problems)
-  const { WRENN_LISTEN, WRENN_API_KEY, WRENN_AGENT, WRENN_ACCELERATOR } = parsed.data
+  const { WRENN_LISTEN, WRENN_API_KEY, WRENN_AGENT, WRENN_ACCELERATOR, WRENN_METRICS_TOKEN } = parsed.data
   return {
     listen: WRENN_LISTEN,
     dataDir: defaultDataDir(env, uid),
     firstKey: WRENN_API_KEY,
     agent: WRENN_AGENT,
     accelerator: WRENN_ACCELERATOR,
+    metricsToken: WRENN_METRICS_TOKEN,
   }
 }

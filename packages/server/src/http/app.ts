@@ -19,6 +19,7 @@ import { serveDocs } from './docs.js'
 import { answerParserError, newRequestId, sendError } from './errors.js'
 import { makeHandlers } from './handlers.js'
 import { answerOnce, idempotencyKeyOf } from './idempotency.js'
+import { serveTelemetry } from './telemetry.js'
 import { serverTiming } from './timing.js'
 import { refuseUnknown } from './unknown.js'
 
@@ -35,11 +36,13 @@ export interface MakeApp {
   services: Services
   version: string
   logger: Logger
+  /** What operators show to be given the metrics; without one, they are given to this machine alone. */
+  metricsToken?: string | undefined
   /** Told of everything that is served. */
   onRoute?: (route: RouteOptions) => void
 }
 
-export async function makeApp({ services, version, logger, onRoute }: MakeApp): Promise<FastifyInstance> {
+export async function makeApp({ services, version, logger, metricsToken, onRoute }: MakeApp): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     // The two types differ in what nothing here uses.
     loggerInstance: logger as unknown as FastifyBaseLogger,
@@ -66,6 +69,7 @@ export async function makeApp({ services, version, logger, onRoute }: MakeApp): 
     if (request.raw.httpVersion === '1.1' && !request.headers.host)
       throw new Problem('invalid_request', 'The request has no Host header.')
   })
+  serveTelemetry(app, services.telemetry, metricsToken)
   addRoutes(app, services, version)
   await serveDocs(app, version)
   return app
@@ -107,8 +111,11 @@ function typeIgnored({ body }: Route) {
   }
 }
 
-function send(reply: FastifyReply, { status, json, stream, contentType, size, timings }: Answer): FastifyReply {
-  reply.code(status)
+function send(
+  reply: FastifyReply,
+  { status, json, stream, contentType, headers = {}, size, timings }: Answer,
+): FastifyReply {
+  reply.code(status).headers(headers)
   if (timings) reply.header('server-timing', serverTiming(timings, reply.elapsedTime))
   if (contentType) reply.type(contentType)
   if (size !== undefined) reply.header('content-length', size)

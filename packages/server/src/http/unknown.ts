@@ -4,12 +4,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 /** What is served besides the routes of the API. */
 const pages = ['/openapi.json', '/docs'].map((path) => ({ method: 'GET', path }))
 
-const known = [...(Object.values(routes) as Route[]), ...pages].flatMap(({ method, path }) =>
-  basePaths.map((base) => ({
-    method,
-    form: new RegExp(`^${base}${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
-  })),
-)
+const known = [
+  ...[...(Object.values(routes) as Route[]), ...pages].flatMap(({ method, path }) =>
+    basePaths.map((base) => ({
+      method,
+      form: new RegExp(`^${base}${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+    })),
+  ),
+  { method: 'GET', form: /^\/metrics$/ },
+]
 
 /** A path that is not served, or not with this method. */
 export function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {

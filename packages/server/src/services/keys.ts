@@ -24,7 +24,7 @@ export class Keys {
     if (!key || !isSame(key.hash, hash) || key.revokedAt)
       throw new Problem('unauthorized', 'This API key is not valid.')
     await this.#noteUse(key)
-    return { teamId: key.teamId, keyId: key.id }
+    return { teamId: key.teamId, keyId: key.id, keyName: key.name }
   }
 
   /** Makes a key; the answer is the only place where the key itself is ever seen. */

@@ -30,6 +30,7 @@ export type Point =
   | 'diskUsedBytes'
   | 'usage'
   | 'verify'
+  | 'samples'
 
 export interface MemoryCapsule extends Contents {
   spec: StartSpec
@@ -67,6 +68,8 @@ export class MemoryHost implements HostClient {
   readonly readers: Record<string, Reader> = {}
   /** What was verified, in its order. */
   readonly verified: string[] = []
+  /** What `samples` tells. */
+  using: () => CapsuleSample[] = () => []
   #gone: Gone = () => {}
   #damaged: Damaged = () => {}
 
@@ -158,7 +161,8 @@ export class MemoryHost implements HostClient {
   }
 
   async samples(): Promise<CapsuleSample[]> {
-    return []
+    await this.faults.pass('samples')
+    return this.using()
   }
 
   guest(id: string): MemoryGuest {
