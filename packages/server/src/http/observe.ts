@@ -4,8 +4,8 @@ import type { Handlers } from './call.js'
 
 type ObserveRoutes = 'streamEvents' | 'capsuleMetrics' | 'capsuleStats' | 'capsuleUsage'
 
-/** Neither caches nor proxies keep events back. */
-const live = { 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
+/** Neither caches nor proxies keep events back; and a connection whose stream has ended is of no more use. */
+const live = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' }
 
 /** What happens, and what is used. */
 export function observeHandlers({ events, metrics, usage }: Services): Pick<Handlers, ObserveRoutes> {

@@ -68,6 +68,8 @@ export class MemoryHost implements HostClient {
   readonly readers: Record<string, Reader> = {}
   /** What was verified, in its order. */
   readonly verified: string[] = []
+  /** How often `samples` was asked. */
+  asked = 0
   /** What `samples` tells. */
   using: () => CapsuleSample[] = () => []
   #gone: Gone = () => {}
@@ -161,6 +163,7 @@ export class MemoryHost implements HostClient {
   }
 
   async samples(): Promise<CapsuleSample[]> {
+    this.asked++
     await this.faults.pass('samples')
     return this.using()
   }
