@@ -141,6 +141,8 @@ test('templates are told of, those that are overwritten too; and the capsule tha
   expect(versions).toEqual([{ source: id, version: '1' }, { source: second, version: '2' }, undefined])
   expect(reader.of(id).slice(2)).toEqual(['running>stopped', 'capsule.destroy success'])
   expect(reader.of(second)).toHaveLength(2)
+  const destroyed = reader.events.find(({ event, resource }) => event === 'capsule.destroy' && resource.id === id)
+  expect(destroyed?.metadata).toEqual({ reason: 'snapshot' })
 })
 
 test('a template that expires is told of', async () => {

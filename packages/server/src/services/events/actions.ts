@@ -63,7 +63,9 @@ export class Actions {
     const sandbox = toBody(capsule)
     const { by, done, reason = sandbox.reason } = causes[move] ?? {}
     const underWay = by && this.#underWay.get(keyOf(by, capsule.id))
-    const { actor, metadata } = underWay?.action ?? { actor: system }
+    const { actor = system } = underWay?.action ?? {}
+    // What there is to say of a template says nothing of the capsule that became one.
+    const metadata = underWay?.action.resource.type === 'capsule' ? underWay.action.metadata : undefined
     const why: Labels = reason === undefined ? {} : { reason }
     const { teamId } = capsule
     const on = { resource: { id: capsule.id, type: 'capsule' }, sandbox, actor }
