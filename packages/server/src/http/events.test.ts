@@ -44,6 +44,14 @@ test('nobody hears anything without a key', async () => {
   expect(answer.status).toBe(401)
 })
 
+test('a key that is revoked hears no more, and others do', async () => {
+  const { id, key } = (await ask.api.call('createKey', { json: {} })).body
+  const other = await EventReader.open({ url: on.url, key })
+  await ask.api.call('revokeKey', { params: { id } })
+  await expect.poll(() => other.hasEnded).toBe(true)
+  await last('capsule.create', await ask.capsule())
+})
+
 test('the whole life of a capsule is told, with who did it and how the capsule was then', async () => {
   const [{ id: keyId }] = (await ask.api.call('listKeys')).body
   const id = await ask.capsule()
@@ -254,8 +262,13 @@ test('a host that does not answer is told of, once, and when it does again', asy
   }
   for (const fails of [true, true, true, true, false, true]) await tick(fails)
   await reader.until(({ event }) => event === 'host.up')
-  const told = reader.events.map(({ event }) => event).filter((event) => event.startsWith('host.'))
-  expect(told).toEqual(['host.down', 'host.up'])
+  const told = () => reader.events.map(({ event }) => event).filter((event) => event.startsWith('host.'))
+  expect(told()).toEqual(['host.down', 'host.up'])
+  const { gate } = await ask.at('samples', async () => on.clock.advance(5.5))
+  for (let i = 0; i < 3; i++) on.clock.advance(5.5)
+  await expect.poll(told).toEqual(['host.down', 'host.up', 'host.down'])
+  gate.open()
+  await expect.poll(told).toEqual(['host.down', 'host.up', 'host.down', 'host.up'])
 })
 
 test('who only asks for the head takes no place', async () => {

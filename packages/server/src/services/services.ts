@@ -49,7 +49,7 @@ export function makeServices(context: Context) {
   const cost = new Cost(context, damage)
   const starter = new Starter(context, { activity, retired, actions })
   return {
-    keys: new Keys(context),
+    keys: new Keys(context, events),
     capsules: new Capsules(context, { background, activity, actions }),
     creation: new Creation(context, { background, starter, damage }),
     pausing: new Pausing(context, { background, activity, actions }),

@@ -1,4 +1,4 @@
-import type { CapsuleStatus } from '@wrenn/wire'
+import { capsuleStatuses, type CapsuleStatus } from '@wrenn/wire'
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import { moves, operations, type MoveName, type Operation } from './moves.js'
 import type { Capsule, CapsuleStore, Change, Labels, MoveFacts } from './store.js'
@@ -103,12 +103,15 @@ export class SqlCapsules implements CapsuleStore {
     const rows = await this.db
       .selectFrom('capsules')
       .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
-      .where('status', 'not in', ['stopped', 'error'])
+      // All but those, in the form that an index helps with: there are more that have ended than that live.
+      .where('status', 'in', alive)
       .groupBy('status')
       .execute()
     return rows.map(({ status, count }) => ({ status, count: Number(count) }))
   }
 }
+
+const alive = capsuleStatuses.filter((status) => status !== 'stopped' && status !== 'error')
 
 function toCapsule({ metadata, ...row }: CapsuleRow): Capsule {
   return { ...row, metadata: metadata === null ? null : (JSON.parse(metadata) as Labels) }

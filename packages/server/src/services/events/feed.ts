@@ -11,6 +11,8 @@ export type Event = Omit<EventBody, 'timestamp'>
 
 export interface Subscribe {
   teamId: string
+  /** The key that it was asked for with. */
+  keyId: string
   /** The id of the last event that the reader knows of. */
   lastId?: string | undefined
   /** Ends the connection of a reader that is too slow. */
@@ -20,7 +22,8 @@ export interface Subscribe {
 /** The events of one team, and those who read them. */
 export class Feed {
   readonly #ring = new Ring()
-  readonly #readers = new Set<Subscription>()
+  /** With the key of each. */
+  readonly #readers = new Map<Subscription, string>()
 
   constructor(
     /** Tells the ids of this run of the server from those of others. */
@@ -34,11 +37,11 @@ export class Feed {
 
   publish(event: Event): void {
     this.#ring.add(this.#message(this.#ring.next, event))
-    for (const reader of this.#readers) reader.notice()
+    for (const reader of [...this.#readers.keys()]) reader.notice()
   }
 
   /** @throws Problem `rate_limited` when too many read already */
-  subscribe({ teamId, lastId, cut }: Subscribe): { end(): void; messages: AsyncGenerator<string> } {
+  subscribe({ teamId, keyId, lastId, cut }: Subscribe): { end(): void; messages: AsyncGenerator<string> } {
     if (this.#readers.size >= MOST_READERS)
       throw new Problem('rate_limited', `This team's events are read by ${MOST_READERS} clients already.`, {
         hint: 'Close a connection that is not needed.',
@@ -48,7 +51,7 @@ export class Feed {
     const missed = lastId !== undefined && known === undefined ? { metadata: { missed: 'unknown' } } : {}
     const onEnd = () => void this.#readers.delete(reader)
     const reader = new Subscription({ ring: this.#ring, next, clock: this.clock, onEnd, cut })
-    this.#readers.add(reader)
+    this.#readers.set(reader, keyId)
     const greeting: Event = {
       event: 'connected',
       resource: { id: teamId, type: 'team' },
@@ -58,9 +61,9 @@ export class Feed {
     return { messages: reader.messages(this.#message(next - 1, greeting)), end: () => reader.end() }
   }
 
-  /** Ends all connections. */
-  close(): void {
-    for (const reader of [...this.#readers]) reader.end()
+  /** Ends all connections, or those of one key. */
+  close(ofKey?: string): void {
+    for (const [reader, keyId] of [...this.#readers]) if (ofKey === undefined || keyId === ofKey) reader.end()
   }
 
   /** The number after that of an id, if all that has happened since is remembered. */

@@ -43,7 +43,7 @@ export class Sampler {
     this.#alarm.stop()
   }
 
-  /** Sets what is told after each time whether the hosts have answered. */
+  /** Sets what is told again and again whether the hosts answer. */
   onHeard(heard: (isAnswering: boolean) => void): void {
     this.#heard = heard
   }
@@ -73,7 +73,8 @@ export class Sampler {
 
   #tick(): void {
     const now = this.context.clock.now()
-    if (this.running.size > 0 && !this.#isAsking) void this.#ask()
+    if (this.#isAsking) this.#heard(false)
+    else if (this.running.size > 0) void this.#ask()
     this.#forget(now / 1000 - FINE_SEC)
     this.#close(Math.floor(now / 1000 / STEP_SEC) * STEP_SEC)
     void this.#write()

@@ -101,12 +101,12 @@ export class Telemetry {
   }
 }
 
-let process_: Registry | undefined
+let ofAll: Registry | undefined
 
 /** The metrics of the process are those of all servers in it, and are measured once. */
 function ofProcess(): Registry {
-  if (process_) return process_
-  process_ = new Registry()
-  collectDefaultMetrics({ register: process_ })
-  return process_
+  if (ofAll) return ofAll
+  ofAll = new Registry()
+  collectDefaultMetrics({ register: ofAll })
+  return ofAll
 }

@@ -11,6 +11,7 @@ export const meter: Migration = {
     await samples(db)
     await loads(db)
     await days(db)
+    await db.schema.createIndex('capsules_by_status').on('capsules').column('status').execute()
     await db.schema
       .createTable('accounted')
       .addColumn('id', 'integer', (column) => column.primaryKey())
