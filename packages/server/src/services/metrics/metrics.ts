@@ -42,10 +42,13 @@ export class Metrics {
 
   async #means(id: string, { length, step, now }: { length: number; step: number; now: number }): Promise<Point[]> {
     const from = (Math.floor((now - length) / step) + 1) * step
-    const stored = await this.#stored(id, { from, to: now + 1, step })
-    const last = stored.at(-1)?.at ?? -1
-    const recent = meansOver(this.sampler.recent(id), step).filter(({ at }) => at >= from && at > last)
-    return [...stored, ...recent]
+    const recent = this.sampler.recent(id)
+    // From here on the steps are made of what is written down and of what is not yet.
+    const edge = Math.max(from, Math.floor((recent[0]?.at ?? now) / step) * step)
+    const before = await this.#stored(id, { from, to: edge, step })
+    const written = await this.#stored(id, { from: edge, to: now + 1, step: STEP_SEC })
+    const latest = new Map([...written, ...recent].filter(({ at }) => at >= edge).map((point) => [point.at, point]))
+    return [...before, ...meansOver([...latest.values()], step)]
   }
 
   #stored(id: string, { from, to, step }: { from: number; to: number; step: number }): Promise<Point[]> {
