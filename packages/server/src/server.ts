@@ -26,6 +26,8 @@ export interface CreateServer {
   logger: Logger
   /** Whether ports of new capsules ask for a token where nothing is said. Default no. */
   proxyAuth?: boolean
+  /** What operators show to be given the metrics at /metrics; without one, they are given to this machine alone. */
+  metricsToken?: string | undefined
   /** What time it is; in tests. */
   clock?: Clock
 }
@@ -40,6 +42,7 @@ export async function createServer({
   version,
   logger,
   proxyAuth = false,
+  metricsToken,
   clock = systemClock,
 }: CreateServer): Promise<Server> {
   const context = { store, fleet: new Fleet([host]), log: logger, clock }
@@ -48,7 +51,8 @@ export async function createServer({
   await registerImages(store, await host.images())
   await beginServices(services, context)
   const proxy = new PortProxy({ ...services, log: logger })
-  return new Server(await makeApp({ services, proxy, version, logger }), { services, proxy })
+  const app = await makeApp({ services, proxy, version, logger, metricsToken })
+  return new Server(app, { services, proxy })
 }
 
 export class Server {

@@ -6,6 +6,8 @@ import { idSchema } from './ids.js'
 export const metricsRanges = ['5m', '10m', '1h', '2h', '6h', '12h', '24h'] as const
 export type MetricsRange = (typeof metricsRanges)[number]
 
+export const metricsQuerySchema = z.object({ range: z.enum(metricsRanges).default('10m') })
+
 export const metricsSchema = z.object({
   sandbox_id: idSchema('capsule'),
   range: z.enum(metricsRanges),
@@ -22,6 +24,8 @@ export type MetricsBody = z.infer<typeof metricsSchema>
 
 export const statsRanges = ['5m', '1h', '6h', '24h', '30d'] as const
 export type StatsRange = (typeof statsRanges)[number]
+
+export const statsQuerySchema = z.object({ range: z.enum(statsRanges).default('1h') })
 
 export const statsSchema = z.object({
   range: z.enum(statsRanges),
@@ -40,11 +44,14 @@ export const statsSchema = z.object({
 })
 export type StatsBody = z.infer<typeof statsSchema>
 
+/** The most days that one answer covers. */
+export const MOST_USAGE_DAYS = 366
+
 const daySchema = z.iso.date().meta({ examples: ['2026-01-02'] })
 
 export const usageQuerySchema = z.object({
-  from: daySchema.optional().describe('Default: 30 days ago.'),
-  to: daySchema.optional().describe('Default: today.'),
+  from: daySchema.optional().describe('The first day. Default: 30 days before `to`.'),
+  to: daySchema.optional().describe('The last day. Default: today.'),
 })
 
 export const usageSchema = z.object({
@@ -54,7 +61,7 @@ export const usageSchema = z.object({
     z.object({
       date: daySchema,
       cpu_minutes: z.number().describe('vCPUs times the minutes that they were there.'),
-      ram_mb_minutes: z.number(),
+      ram_mb_minutes: z.number().describe('Memory in MiB times the minutes that it was there.'),
     }),
   ),
 })

@@ -59,6 +59,11 @@ function reply(status: string, body: ReplyBody): Json {
       content: { 'application/x-ndjson': { schema: { type: 'string' }, 'x-line-schema': named(body.schema) } },
     }
   if (body.kind === 'socket') return socket(body)
+  if (body.kind === 'events')
+    return {
+      description: body.description,
+      content: { 'text/event-stream': { schema: { type: 'string', contentSchema: named(body.schema) } } },
+    }
   const content: Json = { 'application/json': { schema: named(body.schema) } }
   if (body.also) content[body.also.contentType] = { schema: { type: 'string', description: body.also.description } }
   return { description: status === '201' ? 'Made.' : status === '202' ? 'Started.' : 'The answer.', content }

@@ -19,6 +19,8 @@ export type ReplyBody =
   | { kind: 'bytes'; contentType: string; description: string }
   /** Lines of JSON, each as soon as there is something to tell. */
   | { kind: 'lines'; schema: z.ZodType; description: string }
+  /** Server-sent events, each of which carries JSON; they go on until somebody ends them. */
+  | { kind: 'events'; schema: z.ZodType; description: string }
   /** The request is upgraded to a WebSocket, over which messages of JSON go both ways. */
   | { kind: 'socket'; fromClient: z.ZodType; fromServer: z.ZodType; description: string }
 

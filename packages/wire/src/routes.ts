@@ -1,11 +1,13 @@
 /** All routes, as data. They are served below `/` and, for older clients, below `/api`. */
 import { capsuleSchema } from './capsules.js'
+import { eventSchema } from './events.js'
 import { execEventSchema, execResultSchema, execStartedSchema } from './exec.js'
 import { keySchema } from './keys.js'
 import type { Route } from './route.js'
 import { capsuleRoutes } from './routes/capsules.js'
 import { fileRoutes } from './routes/files.js'
 import { keyRoutes } from './routes/keys.js'
+import { observeRoutes } from './routes/observe.js'
 import { processRoutes } from './routes/processes.js'
 import { serverRoutes } from './routes/server.js'
 import { snapshotRoutes } from './routes/snapshots.js'
@@ -20,6 +22,7 @@ export const routes = {
   ...fileRoutes,
   ...snapshotRoutes,
   ...keyRoutes,
+  ...observeRoutes,
 } as const satisfies Record<string, Route>
 
 export type RouteName = keyof typeof routes
@@ -36,4 +39,5 @@ export const namedSchemas = {
   ExecStarted: execStartedSchema,
   ExecEvent: execEventSchema,
   Key: keySchema,
+  Event: eventSchema,
 } as const

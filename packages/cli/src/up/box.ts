@@ -41,8 +41,8 @@ export class Box {
     try {
       // The accelerator is tried before anything else runs on this host.
       await host.facts()
-      const { proxyAuth } = settings
-      return new Box(await createServer({ store, host, version, logger: log, proxyAuth }), host, images)
+      const { proxyAuth, metricsToken } = settings
+      return new Box(await createServer({ store, host, version, logger: log, proxyAuth, metricsToken }), host, images)
     } catch (error) {
       await host.close()
       throw error

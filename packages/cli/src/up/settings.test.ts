@@ -24,6 +24,7 @@ test('every problem is named at once, settings that do not exist included', () =
     WRENN_LISTN: 'x',
     WRENN_ACCELERATOR: 'xen',
     WRENN_PROXY_AUTH: 'perhaps',
+    WRENN_METRICS_TOKEN: 'short',
   }
   try {
     readSettings(env, 0)

@@ -23,6 +23,7 @@ const known = z.object({
   WRENN_API_KEY: z.string().regex(keyForm, 'must be "wrn_" and 32 hex digits in lower case').optional(),
   WRENN_AGENT: z.string().startsWith('/', 'must be an absolute path').default(BUILT_AGENT),
   WRENN_PROXY_AUTH: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  WRENN_METRICS_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   WRENN_ACCELERATOR: z.enum(['auto', 'kvm', 'tcg'], 'must be auto, kvm or tcg').default('auto'),
 })
 
@@ -38,6 +39,8 @@ export interface Settings {
   accelerator: 'auto' | 'kvm' | 'tcg'
   /** Whether ports of new capsules ask for a token where nothing is said. */
   proxyAuth: boolean
+  /** What is to be shown for the metrics of the server. */
+  metricsToken: string | undefined
 }
 
 export class SettingsError extends Error {
@@ -62,7 +65,8 @@ export function readSettings(env: NodeJS.ProcessEnv, uid = process.getuid?.()): 
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
   ]
   if (problems.length > 0 || !parsed.data) throw new SettingsError(problems)
-  const { WRENN_LISTEN, WRENN_API_KEY, WRENN_AGENT, WRENN_ACCELERATOR, WRENN_PROXY_AUTH } = parsed.data
+  const { WRENN_LISTEN, WRENN_API_KEY, WRENN_AGENT, WRENN_ACCELERATOR, WRENN_PROXY_AUTH, WRENN_METRICS_TOKEN } =
+    parsed.data
   return {
     listen: WRENN_LISTEN,
     dataDir: defaultDataDir(env, uid),
@@ -70,5 +74,6 @@ export function readSettings(env: NodeJS.ProcessEnv, uid = process.getuid?.()): 
     agent: WRENN_AGENT,
     accelerator: WRENN_ACCELERATOR,
     proxyAuth: WRENN_PROXY_AUTH === 'true',
+    metricsToken: WRENN_METRICS_TOKEN,
   }
 }

@@ -32,6 +32,7 @@ import { makeListener } from './listener.js'
 import { answerOnce, idempotencyKeyOf } from './idempotency.js'
 import { serveSocket } from './socket-call.js'
 import { socketRouteOf } from './sockets.js'
+import { serveTelemetry } from './telemetry.js'
 import { serverTiming } from './timing.js'
 import { hasHead, refuseUnknown } from './unknown.js'
 import { Upgrades } from './upgrade.js'
@@ -46,11 +47,14 @@ export interface MakeApp {
   proxy: PortProxy
   version: string
   logger: Logger
+  /** What operators show to be given the metrics; without one, they are given to this machine alone. */
+  metricsToken?: string | undefined
   /** Told of everything that is served. */
   onRoute?: (route: RouteOptions) => void
 }
 
-export async function makeApp({ services, proxy, version, logger, onRoute }: MakeApp): Promise<FastifyInstance> {
+export async function makeApp(options: MakeApp): Promise<FastifyInstance> {
+  const { services, proxy, version, logger, metricsToken, onRoute } = options
   const app: FastifyInstance = fastify({
     // The two types differ in what nothing here uses.
     loggerInstance: logger as unknown as FastifyBaseLogger,
@@ -78,6 +82,7 @@ export async function makeApp({ services, proxy, version, logger, onRoute }: Mak
     if (proxy.isFor(request)) proxy.upgrade(request, socket as Socket, head)
     else upgrades.handleUpgrade(request, socket, head)
   })
+  serveTelemetry(app, services.telemetry, metricsToken)
   addRoutes(app, { services, version, upgrades })
   await serveDocs(app, version)
   return app
@@ -136,8 +141,11 @@ function addRoutes(app: FastifyInstance, { services, version, upgrades }: AddRou
   }
 }
 
-function send(reply: FastifyReply, { status, json, stream, contentType, size, timings }: Answer): FastifyReply {
-  reply.code(status)
+function send(
+  reply: FastifyReply,
+  { status, json, stream, contentType, headers = {}, size, timings }: Answer,
+): FastifyReply {
+  reply.code(status).headers(headers)
   if (timings) reply.header('server-timing', serverTiming(timings, reply.elapsedTime))
   if (contentType) reply.type(contentType)
   if (size !== undefined) reply.header('content-length', size)

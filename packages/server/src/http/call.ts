@@ -30,6 +30,7 @@ export interface Answer {
   /** Bytes, or lines, as they come. */
   stream?: AsyncIterable<Uint8Array | string>
   contentType?: string
+  headers?: Record<string, string>
   size?: number | undefined
   /** How long the parts of the work took, for the header Server-Timing. */
   timings?: Timings

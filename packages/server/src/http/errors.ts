@@ -2,6 +2,7 @@
 import { errorTable, isProblem, Problem, randomHex, toProblem, type ErrorBody } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
+import type { Failed } from './telemetry.js'
 
 /** A new id for a request: in its answer, and in the log. */
 export function newRequestId(): string {
@@ -25,6 +26,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 /** What the client is told of a failure; the rest is logged. */
 export function problemOf(error: unknown, request: FastifyRequest): Problem {
   const problem = ofFramework(error) ?? toProblem(error)
+  Object.assign(request, { failure: problem.code } satisfies Partial<Failed>)
   logFailure(problem, request)
   return problem
 }

@@ -4,6 +4,7 @@ import type { Services } from '../services/services.js'
 import type { Answer, Handlers } from './call.js'
 import { execHandlers } from './exec.js'
 import { fileHandlers } from './files.js'
+import { observeHandlers } from './observe.js'
 
 const done = { status: 204 }
 const ok = (json: unknown) => ({ status: 200, json })
@@ -20,6 +21,7 @@ export function makeHandlers(services: Services, version: string): Handlers {
     ...fileHandlers(services),
     ...snapshotHandlers(services),
     ...versionHandlers(services),
+    ...observeHandlers(services),
 
     createKey: async ({ caller, json }) => made(await keys.create(caller.teamId, json().name)),
     listKeys: async ({ caller }) => ok(await keys.list(caller.teamId)),
@@ -49,7 +51,7 @@ function capsuleHandlers(services: Services): Pick<Handlers, CapsuleRoutes> {
     resumeCapsule: async ({ caller, params }) => timed(200, await resuming.resume(caller, params.id)),
     forkCapsule: async ({ caller, params, json }) => {
       const source = await forks.source(caller, params.id)
-      return timed(201, await forks.fork(source, json().count))
+      return timed(201, await forks.fork(caller, source, json().count))
     },
   }
 }

@@ -1,8 +1,8 @@
 /** One team sees nothing of another's. */
-import { createHash } from 'node:crypto'
-import { newId, newKey, routes, type Route, type RouteName } from '@wrenn/wire'
+import { newId, routes, type Route, type RouteName } from '@wrenn/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Api } from '../../../../test/support/api.js'
+import { otherKey } from '../testing/other-team.js'
 import { serve, type Serving } from '../testing/serve.js'
 
 let on: Serving
@@ -12,12 +12,7 @@ let id: string
 beforeAll(async () => {
   on = await serve()
   ours = new Api(on)
-  // There is no second team of users yet; the one that owns the platform's templates is as foreign as any.
-  const key = newKey()
-  const hash = createHash('sha256').update(key).digest('hex')
-  const times = { createdAt: new Date().toISOString(), lastUsedAt: null, revokedAt: null }
-  const row = { id: newId('key'), teamId: on.store.teams.platformId, name: 'other', hash, prefix: key.slice(0, 10) }
-  await on.store.keys.insert({ ...row, ...times })
+  const key = await otherKey(on.store)
   theirs = new Api({ url: on.url, key })
   id = (await ours.call('createCapsule', { json: {} })).body.id
   await ours.call('createSnapshot', { json: { sandbox_id: id, name: 'ours', keep_source: true } })

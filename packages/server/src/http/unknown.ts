@@ -5,15 +5,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 const pages = ['/openapi.json', '/docs'].map((path) => ({ method: 'GET', path, heads: true }))
 
 const known = [
-  ...(Object.values(routes) as Route[]).map((route) => ({ ...route, heads: hasHead(route) })),
-  ...pages,
-].flatMap(({ method, path, heads }) =>
-  basePaths.map((base) => ({
-    method,
-    heads,
-    form: new RegExp(`^${base}${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
-  })),
-)
+  ...[...(Object.values(routes) as Route[]).map((route) => ({ ...route, heads: hasHead(route) })), ...pages].flatMap(
+    ({ method, path, heads }) =>
+      basePaths.map((base) => ({
+        method,
+        heads,
+        form: new RegExp(`^${base}${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+      })),
+  ),
+  { method: 'GET', heads: true, form: /^\/metrics$/ },
+]
 
 /** A path that is not served, or not with this method. */
 export function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {

@@ -228,11 +228,11 @@ describe('time without use', () => {
   test('is waited for with one timer, and none where nothing expires', async () => {
     const before = on.clock.waiting()
     await history('a', 2)
-    expect(on.clock.waiting()).toEqual(before)
+    expect(on.clock.waiting()).toHaveLength(before.length)
     await history('b', 2, { expires_in: 100 })
     await history('c', 2, { expires_in: 50 })
     await expect.poll(() => on.clock.waiting()).toHaveLength(before.length + 1)
-    expect(on.clock.waiting()[0]).toBe(50)
+    expect(on.clock.waiting()).toContain(50)
   })
 
   test('goes on while the server is away', async () => {

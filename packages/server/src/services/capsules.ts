@@ -5,6 +5,8 @@ import type { Background } from './background.js'
 import { assertRunning, findCapsule, toBody } from './capsule.js'
 import { toIso } from './clock.js'
 import type { Caller, Context } from './context.js'
+import { actorOf, onCapsule } from './events/action.js'
+import type { Actions } from './events/actions.js'
 
 /** How often a delete waits for what is under way before it gives up; each time something else had begun meanwhile. */
 const DELETE_TRIES = 5
@@ -13,7 +15,7 @@ const DELETE_TRIES = 5
 export class Capsules {
   constructor(
     private readonly context: Context,
-    private readonly parts: { background: Background; activity: Activity },
+    private readonly parts: { background: Background; activity: Activity; actions: Actions },
   ) {}
 
   /** Those that are alive, newest first. */
@@ -45,13 +47,16 @@ export class Capsules {
   /** Ends a capsule, in whatever state it is; one that has ended already stays so. @throws Problem `not_found` */
   async delete(caller: Caller, id: string): Promise<void> {
     const { store } = this.context
-    const { background } = this.parts
+    const { background, actions } = this.parts
+    const { teamId } = caller
+    const action = onCapsule('capsule.destroy', { id, teamId }, { actor: actorOf(caller) })
     for (let tries = 0; tries < DELETE_TRIES; tries++) {
       const { status } = await this.#find(caller, id)
       if (status === 'stopped') return
-      if (await store.capsules.begin(id, 'destroy')) return background.run(id, () => this.#destroy(caller, id))
+      if (await store.capsules.begin(id, 'destroy'))
+        return background.run(id, () => actions.run(action, () => this.#destroy(caller, id)))
       // A start that is under way sees that it was abandoned, and takes itself back.
-      if (status === 'starting') await store.capsules.move(id, 'abandoned')
+      if (status === 'starting') await actions.run(action, () => store.capsules.move(id, 'abandoned'))
       await background.settled(id)
     }
     throw new Problem('invalid_state', 'Something else keeps being done to this capsule.', { hint: 'Try again.' })

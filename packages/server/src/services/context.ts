@@ -16,6 +16,7 @@ export interface Context {
 export interface Caller {
   teamId: string
   keyId: string
+  keyName?: string
 }
 
 /** What came of something, and how long its parts took. */

@@ -5,6 +5,7 @@ import { newCapsule, toBody } from './capsule.js'
 import { toIso } from './clock.js'
 import type { Caller, Context, Timed } from './context.js'
 import { assertWhole, type Damage } from './damage.js'
+import { actorOf } from './events/action.js'
 import type { Starter } from './starter.js'
 import { resolveRef, sourceOf } from './template.js'
 
@@ -28,7 +29,8 @@ export class Creation {
    * @throws Problem `not_found` for the template; `template_corrupt`; `invalid_request` beyond the limits; what the host
    * says
    */
-  async create({ teamId }: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
+  async create(caller: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
+    const { teamId } = caller
     const { fleet, store, clock } = this.context
     const host = fleet.pick()
     const { limits } = await host.facts()
@@ -45,7 +47,8 @@ export class Creation {
     })
     return this.parts.background.run(row.id, async () => {
       try {
-        const { capsule, timings } = await this.parts.starter.start({ host, row, source: sourceOf(version) })
+        const by = { actor: actorOf(caller) }
+        const { capsule, timings } = await this.parts.starter.start({ host, row, source: sourceOf(version), by })
         return { body: toBody(capsule), timings }
       } catch (error) {
         await this.parts.damage.suspect(version, error)

@@ -3,6 +3,7 @@ import type { Capsule } from '../store/store.js'
 import type { Background } from './background.js'
 import { assertRunning, findCapsule, newCapsule, take, toBody } from './capsule.js'
 import type { Caller, Context, Timed } from './context.js'
+import { actorOf, type By } from './events/action.js'
 import type { Starter } from './starter.js'
 
 interface Parts {
@@ -14,6 +15,7 @@ interface Fork {
   source: Capsule
   snapshotId: string
   count: number
+  by: By
 }
 
 /** Capsules that go on from where a running one is. */
@@ -35,19 +37,21 @@ export class Forks {
    * take the others with it. Whoever asked may leave: it is completed.
    * @throws Problem `invalid_state`; what the host says, when it cannot capture or none of them starts
    */
-  async fork(source: Capsule, count: number): Promise<Timed<CapsuleBody[]>> {
+  async fork(caller: Caller, source: Capsule, count: number): Promise<Timed<CapsuleBody[]>> {
     const snapshotId = newId('snapshot')
-    return this.parts.background.run(snapshotId, () => this.#fork({ source, snapshotId, count }))
+    const by = { actor: actorOf(caller), metadata: { forked_from: source.id } }
+    return this.parts.background.run(snapshotId, () => this.#fork({ source, snapshotId, count, by }))
   }
 
-  async #fork({ source, snapshotId, count }: Fork): Promise<Timed<CapsuleBody[]>> {
+  async #fork(fork: Fork): Promise<Timed<CapsuleBody[]>> {
     const { fleet, log } = this.context
+    const { source, snapshotId, count } = fork
     const host = fleet.hostFor(source.id)
     try {
       // The source is under way for the capture alone.
       const timings = await this.parts.background.run(source.id, () => this.#capture(host, source, snapshotId))
       const begun = performance.now()
-      const body = await this.#startAll(host, snapshotId, await this.#insert(source, count))
+      const body = await this.#startAll(host, fork, await this.#insert(source, count))
       return { body, timings: { ...timings, start: performance.now() - begun } }
     } finally {
       await host
@@ -78,11 +82,11 @@ export class Forks {
     })
   }
 
-  async #startAll(host: HostClient, snapshotId: string, rows: Capsule[]): Promise<CapsuleBody[]> {
+  async #startAll(host: HostClient, { snapshotId, by }: Fork, rows: Capsule[]): Promise<CapsuleBody[]> {
     const { background, starter } = this.parts
     const source = { kind: 'snapshot', snapshotId } as const
     const ends = await Promise.allSettled(
-      rows.map((row) => background.run(row.id, () => starter.start({ host, row, source }))),
+      rows.map((row) => background.run(row.id, () => starter.start({ host, row, source, by }))),
     )
     const [first] = ends
     if (first?.status === 'rejected' && ends.every(({ status }) => status === 'rejected')) throw first.reason

@@ -3,6 +3,7 @@ import { keyForm, newId, newKey, Problem, SHOWN_KEY_CHARACTERS, type CreatedKeyB
 import type { Key, Store } from '../store/store.js'
 import { now } from '../store/time.js'
 import type { Caller, Context } from './context.js'
+import type { Events } from './events/events.js'
 
 /** How exact "last used" is, in milliseconds: a write for every request would cost more than it tells. */
 const USED_EVERY_MS = 60_000
@@ -11,7 +12,10 @@ const USED_EVERY_MS = 60_000
 export class Keys {
   readonly #store: Store
 
-  constructor({ store }: Context) {
+  constructor(
+    { store }: Context,
+    private readonly events: Events,
+  ) {
     this.#store = store
   }
 
@@ -24,7 +28,7 @@ export class Keys {
     if (!key || !isSame(key.hash, hash) || key.revokedAt)
       throw new Problem('unauthorized', 'This API key is not valid.')
     await this.#noteUse(key)
-    return { teamId: key.teamId, keyId: key.id }
+    return { teamId: key.teamId, keyId: key.id, keyName: key.name }
   }
 
   /** Makes a key; the answer is the only place where the key itself is ever seen. */
@@ -47,6 +51,7 @@ export class Keys {
         hint: 'Revoke it with another key.',
       })
     if (!(await this.#store.keys.revoke({ teamId, id, at: now() }))) throw new Problem('not_found', 'No such key.')
+    this.events.dismiss({ teamId, keyId: id })
   }
 
   async #noteUse({ id, lastUsedAt }: Key): Promise<void> {

@@ -4,13 +4,15 @@ import type { Activity } from './activity.js'
 import type { Background } from './background.js'
 import { assertRunning, findCapsule, take, toBody } from './capsule.js'
 import type { Caller, Context, Timed } from './context.js'
+import { actorOf, onCapsule, system, type By } from './events/action.js'
+import type { Actions } from './events/actions.js'
 import { Undo } from './undo.js'
 
 /** Keeps capsules on disk, with no process and no memory, until they are asked to go on. */
 export class Pausing {
   constructor(
     private readonly context: Context,
-    private readonly parts: { background: Background; activity: Activity },
+    private readonly parts: { background: Background; activity: Activity; actions: Actions },
   ) {
     parts.activity.onIdle((capsule) => this.#whenIdle(capsule))
   }
@@ -19,11 +21,12 @@ export class Pausing {
    * Pauses a running capsule. Whoever asked may leave: it is completed.
    * @throws Problem `not_found`, `invalid_state`, and what the host says; then the capsule runs on
    */
-  async pause({ teamId }: Caller, id: string): Promise<Timed<CapsuleBody>> {
+  async pause(caller: Caller, id: string): Promise<Timed<CapsuleBody>> {
     // The operation begins inside, so that whoever sees it under way can wait for its end.
     return this.parts.background.run(id, async () => {
+      const { teamId } = caller
       const capsule = await take(this.context.store, { teamId, id, operation: 'pause', assert: assertRunning })
-      return this.#pause(capsule)
+      return this.#pause(capsule, { actor: actorOf(caller) })
     })
   }
 
@@ -36,12 +39,16 @@ export class Pausing {
       // Something else is being done to it: that is no idleness.
       if (!(await store.capsules.begin(id, 'pause'))) return
       if (activity.isOpen(id)) return store.capsules.end(id, 'pause')
-      await this.#pause(capsule)
+      await this.#pause(capsule, { actor: system, metadata: { reason: 'ttl_expired' } })
       log.info({ capsule: id, seconds: capsule.timeoutSec }, 'paused an idle capsule')
     })
   }
 
-  async #pause(capsule: Capsule): Promise<Timed<CapsuleBody>> {
+  #pause(capsule: Capsule, by: By): Promise<Timed<CapsuleBody>> {
+    return this.parts.actions.run(onCapsule('capsule.pause', capsule, by), () => this.#keep(capsule))
+  }
+
+  async #keep(capsule: Capsule): Promise<Timed<CapsuleBody>> {
     const { store, fleet, log } = this.context
     const { id, teamId } = capsule
     const snapshotId = newId('snapshot')

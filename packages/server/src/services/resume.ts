@@ -6,12 +6,15 @@ import { assertPaused, findCapsule, take, templateOf, toBody } from './capsule.j
 import { toIso } from './clock.js'
 import type { Caller, Context, Timed } from './context.js'
 import type { Ends } from './ends.js'
+import { actorOf, onCapsule } from './events/action.js'
+import type { Actions } from './events/actions.js'
 import { Undo } from './undo.js'
 
 interface Parts {
   background: Background
   activity: Activity
   ends: Ends
+  actions: Actions
 }
 
 /** Lets paused capsules go on, exactly where they were. */
@@ -25,20 +28,28 @@ export class Resuming {
    * Whoever asked may leave: it is completed.
    * @throws Problem `not_found`, `invalid_state`, and what the host says; then it stays paused and may be tried again
    */
-  async resume({ teamId }: Caller, id: string): Promise<Timed<CapsuleBody>> {
-    const { store, fleet, log } = this.context
-    return this.parts.background.run(id, async () => {
-      const paused = await take(store, { teamId, id, operation: 'resume', assert: assertPaused })
-      const snapshotId = pauseOf(paused)
-      const host = fleet.hostFor(id)
-      const { timings } = await this.#goOn(host, paused, snapshotId)
-      const capsule = findCapsule(await store.capsules.find(teamId, id))
-      this.parts.activity.watch(capsule)
-      await host
-        .deleteSnapshot(snapshotId)
-        .catch((err: unknown) => log.error({ err, capsule: id }, 'a pause that is over could not be removed'))
-      return { body: toBody(capsule), timings }
+  async resume(caller: Caller, id: string): Promise<Timed<CapsuleBody>> {
+    const { store } = this.context
+    const { background, actions } = this.parts
+    return background.run(id, async () => {
+      const paused = await take(store, { teamId: caller.teamId, id, operation: 'resume', assert: assertPaused })
+      const action = onCapsule('capsule.resume', paused, { actor: actorOf(caller) })
+      return actions.run(action, () => this.#resume(paused))
     })
+  }
+
+  async #resume(paused: Capsule): Promise<Timed<CapsuleBody>> {
+    const { store, fleet, log } = this.context
+    const { id, teamId } = paused
+    const snapshotId = pauseOf(paused)
+    const host = fleet.hostFor(id)
+    const { timings } = await this.#goOn(host, paused, snapshotId)
+    const capsule = findCapsule(await store.capsules.find(teamId, id))
+    this.parts.activity.watch(capsule)
+    await host
+      .deleteSnapshot(snapshotId)
+      .catch((err: unknown) => log.error({ err, capsule: id }, 'a pause that is over could not be removed'))
+    return { body: toBody(capsule), timings }
   }
 
   /** Starts the capsule and makes it running; or takes everything back. */

@@ -1,6 +1,8 @@
 import type { Name, Store } from '../store/store.js'
 import { Alarm } from './clock.js'
 import type { Context } from './context.js'
+import { system, templateDeleted } from './events/action.js'
+import type { Events } from './events/events.js'
 import type { Retired } from './retired.js'
 import { expiries, surplus } from './surplus.js'
 import { buryName } from './template.js'
@@ -15,7 +17,7 @@ export class Retention {
 
   constructor(
     private readonly context: Context,
-    private readonly retired: Retired,
+    private readonly parts: { retired: Retired; events: Events },
   ) {
     this.#alarm = new Alarm(context.clock)
   }
@@ -28,7 +30,7 @@ export class Retention {
   /** Resolves when all that was begun so far has ended. */
   async idle(): Promise<void> {
     await this.#tending
-    await this.retired.idle()
+    await this.parts.retired.idle()
   }
 
   stop(): void {
@@ -39,14 +41,35 @@ export class Retention {
     const { store, clock, log } = this.context
     let next: number
     try {
-      next = await store.transaction((within) => expireAll(within, clock.now()))
+      next = await store.transaction((within) => this.#expireAll(within, clock.now()))
     } catch (err) {
       log.error({ err }, 'what has expired could not be retired')
       next = clock.now() + AGAIN_MS
     }
-    this.retired.sweep()
+    this.parts.retired.sweep()
     if (next === Infinity) this.#alarm.clear()
     else this.#alarm.set(next, () => this.tend())
+  }
+
+  /** @returns when the next one expires; Infinity: none does */
+  async #expireAll(store: Store, at: number): Promise<number> {
+    let next = Infinity
+    for (const name of await store.names.expiring()) {
+      const versions = await store.versions.kept(name.id)
+      if (name.expiresIn === null || versions.length === 0) continue
+      const times = expiries({ versions, currentId: name.versionId }, name.expiresIn)
+      const expired = versions.filter((version) => times.get(version)! <= at)
+      for (const { id } of expired) await store.versions.retire(id)
+      if (expired.some(({ id }) => id === name.versionId)) await this.#bury(store, name)
+      else next = Math.min(next, ...versions.filter((one) => !expired.includes(one)).map((one) => times.get(one)!))
+    }
+    return next
+  }
+
+  async #bury(store: Store, row: Name): Promise<void> {
+    await buryName(store, row)
+    const deleted = templateDeleted(row.name, { actor: system, metadata: { reason: 'expired' } })
+    store.afterCommit(() => this.parts.events.publish(row.teamId, deleted))
   }
 }
 
@@ -54,19 +77,4 @@ export class Retention {
 export async function retireSurplus(store: Store, { id, versionId, keepVersions }: Name): Promise<void> {
   const versions = await store.versions.kept(id)
   for (const one of surplus({ versions, currentId: versionId }, keepVersions)) await store.versions.retire(one.id)
-}
-
-/** @returns when the next one expires; Infinity: none does */
-async function expireAll(store: Store, at: number): Promise<number> {
-  let next = Infinity
-  for (const name of await store.names.expiring()) {
-    const versions = await store.versions.kept(name.id)
-    if (name.expiresIn === null || versions.length === 0) continue
-    const times = expiries({ versions, currentId: name.versionId }, name.expiresIn)
-    const expired = versions.filter((version) => times.get(version)! <= at)
-    for (const { id } of expired) await store.versions.retire(id)
-    if (expired.some(({ id }) => id === name.versionId)) await buryName(store, name)
-    else next = Math.min(next, ...versions.filter((one) => !expired.includes(one)).map((one) => times.get(one)!))
-  }
-  return next
 }

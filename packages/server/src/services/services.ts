@@ -5,11 +5,19 @@ import type { Context } from './context.js'
 import { Cost } from './cost.js'
 import { Creation } from './create.js'
 import { Damage } from './damage.js'
+import { Actions } from './events/actions.js'
+import { Events } from './events/events.js'
+import { HostState } from './events/hosts.js'
 import { Ends } from './ends.js'
 import { Forks } from './forks.js'
 import { Idempotency } from './idempotency.js'
 import { Inside } from './inside.js'
 import { Keys } from './keys.js'
+import { Metrics } from './metrics/metrics.js'
+import { Running } from './metrics/running.js'
+import { Sampler } from './metrics/sampler.js'
+import { Telemetry } from './metrics/telemetry.js'
+import { Usage } from './metrics/usage.js'
 import { Pausing } from './pause.js'
 import { Resuming } from './resume.js'
 import { Retention } from './retention.js'
@@ -27,23 +35,31 @@ export type Services = ReturnType<typeof makeServices>
 export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boolean }) {
   const background = new Background()
   const activity = new Activity(context)
+  const events = new Events(context)
+  const running = new Running(context.store)
+  const sampler = new Sampler(context, running)
+  const host = new HostState(events)
+  sampler.onHeard((isAnswering) => host.heard(isAnswering))
+  const usage = new Usage(context, running)
+  const telemetry = new Telemetry(context, { events, sampler })
+  const actions = new Actions(context, { events, telemetry })
   const retired = new Retired(context)
-  const retention = new Retention(context, retired)
+  const retention = new Retention(context, { retired, events })
   const damage = new Damage(context)
   const ends = new Ends(context, activity)
   const cost = new Cost(context, damage)
-  const starter = new Starter(context, { activity, retired })
+  const starter = new Starter(context, { activity, retired, actions })
   return {
-    keys: new Keys(context),
-    capsules: new Capsules(context, { background, activity }),
+    keys: new Keys(context, events),
+    capsules: new Capsules(context, { background, activity, actions }),
     creation: new Creation(context, { background, starter, damage, proxyAuth }),
-    pausing: new Pausing(context, { background, activity }),
-    resuming: new Resuming(context, { background, activity, ends }),
+    pausing: new Pausing(context, { background, activity, actions }),
+    resuming: new Resuming(context, { background, activity, ends, actions }),
     forks: new Forks(context, { background, starter }),
     sessions: new Sessions(context),
     inside: new Inside(context, { activity, background }),
-    snapshots: new Snapshots(context, { background, retention, activity }),
-    templates: new Templates(context, { retired, cost }),
+    snapshots: new Snapshots(context, { background, retention, activity, actions }),
+    templates: new Templates(context, { retired, cost, events }),
     versions: new Versions(context, { retired, cost }),
     verification: new Verification(context, damage),
     idempotency: new Idempotency(context),
@@ -51,24 +67,37 @@ export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boole
     activity,
     retention,
     clock: context.clock,
+    events,
+    running,
+    sampler,
+    metrics: new Metrics(context, sampler),
+    usage,
+    telemetry,
   }
 }
 
 /** Begins what goes on by itself: what expires, what is idle, what is verified. */
 export async function beginServices(services: Services, { store }: Context): Promise<void> {
-  const { activity, retention, verification, idempotency } = services
+  const { activity, retention, verification, idempotency, running, sampler, usage } = services
   for (const capsule of await store.capsules.unsettled()) if (capsule.status === 'running') activity.watch(capsule)
   retention.tend()
   verification.begin()
   idempotency.begin()
+  await running.begin()
+  await usage.begin()
+  sampler.begin()
 }
 
 /** Begins nothing new from now on. */
-export function stopServices({ activity, retention, verification, idempotency, sessions }: Services): void {
-  for (const service of [activity, retention, verification, idempotency, sessions]) service.stop()
+export function stopServices(services: Services): void {
+  const { activity, retention, verification, idempotency, sampler, usage, events, sessions } = services
+  for (const service of [activity, retention, verification, idempotency, sampler, usage, sessions]) service.stop()
+  events.close()
 }
 
 /** Resolves when all that is under way has ended. */
-export async function settleServices({ background, retention, verification }: Services): Promise<void> {
+export async function settleServices(services: Services): Promise<void> {
+  const { background, retention, verification, sampler, usage } = services
   await Promise.all([background.allSettled(), retention.idle(), verification.idle()])
+  await Promise.all([sampler.flush(), usage.flush()])
 }

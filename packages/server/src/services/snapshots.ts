@@ -1,10 +1,12 @@
 import type { TemplateBody } from '@wrenn/wire'
-import type { Template } from '../store/store.js'
+import type { Labels, Template } from '../store/store.js'
 import type { Activity } from './activity.js'
 import type { Background } from './background.js'
 import { claim, dropClaim, publish, type Claim, type Wanted } from './claim.js'
 import { toIso } from './clock.js'
 import type { Caller, Context, Timed } from './context.js'
+import { actorOf, onTemplate, type Action } from './events/action.js'
+import type { Actions } from './events/actions.js'
 import type { Retention } from './retention.js'
 import { toBody } from './template.js'
 import { Undo } from './undo.js'
@@ -13,6 +15,7 @@ interface Parts {
   background: Background
   retention: Retention
   activity: Activity
+  actions: Actions
 }
 
 /** The capture of running capsules as templates. */
@@ -29,11 +32,13 @@ export class Snapshots {
    */
   async create(caller: Caller, wanted: Wanted): Promise<Timed<TemplateBody>> {
     const claimed = await this.context.store.transaction((store) => claim(store, caller, wanted))
-    return this.parts.background.run(claimed.capsule.id, () => this.#complete(claimed))
+    return this.parts.background.run(claimed.capsule.id, () => this.#complete(caller, claimed))
   }
 
-  async #complete(claimed: Claim): Promise<Timed<TemplateBody>> {
-    const { body, timings } = await this.#make(claimed)
+  async #complete(caller: Caller, claimed: Claim): Promise<Timed<TemplateBody>> {
+    const { body, timings } = await this.parts.actions.run(action(caller, claimed), (succeeded) =>
+      this.#make(claimed, succeeded),
+    )
     // The template stands: what becomes of the source cannot undo it any more.
     await this.#leaveSource(claimed)
     this.parts.retention.tend()
@@ -41,7 +46,7 @@ export class Snapshots {
   }
 
   /** Captures, and makes the name mean what was captured; or takes everything back. */
-  async #make(claimed: Claim): Promise<Timed<Template>> {
+  async #make(claimed: Claim, succeeded: (more: Labels) => void): Promise<Timed<Template>> {
     const { store, fleet, log, clock } = this.context
     const { capsule, versionId, snapshotId, keepSource } = claimed
     const undo = new Undo(log)
@@ -53,7 +58,11 @@ export class Snapshots {
       if (!keepSource) undo.add('the hold', () => host.release(capsule.id))
       undo.add('the snapshot', () => host.deleteSnapshot(snapshotId))
       const at = toIso(clock.now())
-      const body = await store.transaction((within) => publish(within, claimed, { ...info, at }))
+      const body = await store.transaction(async (within) => {
+        const template = await publish(within, claimed, { ...info, at })
+        within.afterCommit(() => succeeded({ version: String(template.version.number) }))
+        return template
+      })
       return { body, timings: info.timings }
     } catch (error) {
       await undo.run()
@@ -69,5 +78,16 @@ export class Snapshots {
       .hostFor(id)
       .destroy(id)
       .catch((err: unknown) => log.error({ err, capsule: id }, 'a captured capsule could not be let go'))
+  }
+}
+
+function action(caller: Caller, { name, capsule: { id } }: Claim): Action {
+  return {
+    kind: 'template.snapshot.create',
+    teamId: caller.teamId,
+    actor: actorOf(caller),
+    resource: onTemplate(name),
+    capsuleId: id,
+    metadata: { source: id },
   }
 }

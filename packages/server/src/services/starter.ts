@@ -4,6 +4,8 @@ import type { Activity } from './activity.js'
 import { findCapsule, templateOf } from './capsule.js'
 import { toIso } from './clock.js'
 import type { Context } from './context.js'
+import { onCapsule, type By } from './events/action.js'
+import type { Actions } from './events/actions.js'
 import type { Retired } from './retired.js'
 
 export interface Start {
@@ -11,6 +13,7 @@ export interface Start {
   /** Its row is there, in the status `starting`. */
   row: Capsule
   source: Source
+  by: By
 }
 
 export interface Started {
@@ -22,11 +25,15 @@ export interface Started {
 export class Starter {
   constructor(
     private readonly context: Context,
-    private readonly parts: { activity: Activity; retired: Retired },
+    private readonly parts: { activity: Activity; retired: Retired; actions: Actions },
   ) {}
 
   /** @throws what the host says; the row is in `error` by then */
-  async start({ host, row, source }: Start): Promise<Started> {
+  start(start: Start): Promise<Started> {
+    return this.parts.actions.run(onCapsule('capsule.create', start.row, start.by), () => this.#start(start))
+  }
+
+  async #start({ host, row, source }: Start): Promise<Started> {
     const { store, clock } = this.context
     const { id, vcpus, memoryMb } = row
     try {

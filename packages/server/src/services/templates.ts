@@ -2,6 +2,8 @@ import type { TemplateBody } from '@wrenn/wire'
 import type { Store } from '../store/store.js'
 import type { Caller, Context } from './context.js'
 import type { Cost } from './cost.js'
+import { actorOf, templateDeleted } from './events/action.js'
+import type { Events } from './events/events.js'
 import type { Retired } from './retired.js'
 import { assertOwn, buryName, resolve, toBody } from './template.js'
 
@@ -11,7 +13,7 @@ export class Templates {
 
   constructor(
     { store }: Context,
-    private readonly parts: { retired: Retired; cost: Cost },
+    private readonly parts: { retired: Retired; cost: Cost; events: Events },
   ) {
     this.#store = store
   }
@@ -32,11 +34,13 @@ export class Templates {
    * Makes the name mean nothing. Its files go when nothing needs them any more.
    * @throws Problem `forbidden` for a platform template; `not_found`
    */
-  async delete({ teamId }: Caller, name: string): Promise<void> {
+  async delete(caller: Caller, name: string): Promise<void> {
+    const { teamId } = caller
     await this.#store.transaction(async (store) => {
       const template = await resolve(store, teamId, name)
       assertOwn(template)
       await buryName(store, { id: template.version.templateId, name, teamId })
+      store.afterCommit(() => this.parts.events.publish(teamId, templateDeleted(name, { actor: actorOf(caller) })))
     })
     this.parts.retired.sweep()
   }

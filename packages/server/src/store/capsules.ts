@@ -1,11 +1,16 @@
+import { capsuleStatuses, type CapsuleStatus } from '@wrenn/wire'
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import { moves, operations, type MoveName, type Operation } from './moves.js'
-import type { Capsule, CapsuleStore, Labels, MoveFacts } from './store.js'
+import type { Capsule, CapsuleStore, Change, Labels, MoveFacts } from './store.js'
 import type { CapsuleRow, Tables } from './tables.js'
 import { now } from './time.js'
 
 export class SqlCapsules implements CapsuleStore {
-  constructor(private readonly db: Kysely<Tables>) {}
+  constructor(
+    private readonly db: Kysely<Tables>,
+    /** Told of every change of status that was made, whether or not it will be committed. */
+    private readonly changed: (change: Change) => void,
+  ) {}
 
   async insert({ metadata, ...capsule }: Capsule): Promise<void> {
     await this.db
@@ -61,14 +66,18 @@ export class SqlCapsules implements CapsuleStore {
 
   async move(id: string, name: MoveName, facts: MoveFacts = {}): Promise<boolean> {
     const { from, during, to } = moves[name]
-    const { numUpdatedRows } = await this.db
+    const before = await this.db.selectFrom('capsules').select('status').where('id', '=', id).executeTakeFirst()
+    const after = await this.db
       .updateTable('capsules')
       .set({ ...facts, status: to, operation: null, lastUpdated: now() })
       .where('id', '=', id)
       .where('status', 'in', from)
       .where((eb) => eb.or(during.map((operation) => isUnderWay(eb, operation))))
+      .returningAll()
       .executeTakeFirst()
-    return numUpdatedRows === 1n
+    if (!before || !after) return false
+    this.changed({ capsule: toCapsule(after), from: before.status, move: name })
+    return true
   }
 
   async begin(id: string, operation: Operation): Promise<boolean> {
@@ -94,7 +103,20 @@ export class SqlCapsules implements CapsuleStore {
   async active(id: string, at: string): Promise<void> {
     await this.db.updateTable('capsules').set({ lastActiveAt: at }).where('id', '=', id).execute()
   }
+
+  async countAlive(): Promise<{ status: CapsuleStatus; count: number }[]> {
+    const rows = await this.db
+      .selectFrom('capsules')
+      .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
+      // All but those, in the form that an index helps with: there are more that have ended than that live.
+      .where('status', 'in', alive)
+      .groupBy('status')
+      .execute()
+    return rows.map(({ status, count }) => ({ status, count: Number(count) }))
+  }
 }
+
+const alive = capsuleStatuses.filter((status) => status !== 'stopped' && status !== 'error')
 
 function toCapsule({ metadata, ...row }: CapsuleRow): Capsule {
   return { ...row, metadata: metadata === null ? null : (JSON.parse(metadata) as Labels) }

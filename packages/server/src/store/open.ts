@@ -1,12 +1,14 @@
 import type { Kysely } from 'kysely'
 import { SqlAnswers } from './answers.js'
 import { SqlCapsules } from './capsules.js'
+import { Commits, type Commit } from './commits.js'
 import { SqlKeys } from './keys.js'
+import { SqlMeter } from './meter.js'
 import { migrate } from './migrations/index.js'
 import { firstTeams } from './migrations/001-first.js'
 import { SqlNames } from './names.js'
 import { openSqlite } from './sqlite.js'
-import type { Store } from './store.js'
+import type { Change, Store } from './store.js'
 import type { Tables } from './tables.js'
 import { SqlTemplates } from './templates.js'
 import { SqlVersions } from './versions.js'
@@ -19,7 +21,7 @@ export async function openStore(path: string): Promise<Store> {
   const db = openSqlite(path)
   try {
     await migrate(db)
-    return storeOn(db, {
+    return rootStore(db, {
       defaultId: await teamId(db, firstTeams.default),
       platformId: await teamId(db, firstTeams.platform),
     })
@@ -29,17 +31,52 @@ export async function openStore(path: string): Promise<Store> {
   }
 }
 
-function storeOn(db: Kysely<Tables>, teams: Store['teams']): Store {
-  return {
+function rootStore(db: Kysely<Tables>, teams: Store['teams']): Store {
+  const commits = new Commits()
+  const listeners: ((change: Change) => void)[] = []
+  const transaction: Store['transaction'] = async (work) => {
+    let commit: Commit | undefined
+    try {
+      const result = await db.transaction().execute((within) => {
+        commit = commits.begin()
+        return work({ ...tablesOn(within, changed), ...shared, transaction: nested, afterCommit: commit.add })
+      })
+      commit?.done()
+      return result
+    } catch (error) {
+      commit?.undone()
+      throw error
+    }
+    function changed(change: Change): void {
+      commit!.add(() => listeners.forEach((listener) => listener(change)))
+    }
+  }
+  const shared = {
     teams,
+    transaction,
+    onChange: (listener: (change: Change) => void) => void listeners.push(listener),
+    close: () => db.destroy(),
+  }
+  const tables = tablesOn(db, () => {})
+  // A change is always told by a transaction.
+  tables.capsules.move = (...move) => transaction((within) => within.capsules.move(...move))
+  return { ...tables, ...shared, afterCommit: (work) => work() }
+}
+
+/** It would wait for the one around it for ever. */
+async function nested(): Promise<never> {
+  throw new Error('a transaction within a transaction')
+}
+
+function tablesOn(db: Kysely<Tables>, changed: (change: Change) => void) {
+  return {
     keys: new SqlKeys(db),
     names: new SqlNames(db),
     templates: new SqlTemplates(db),
     versions: new SqlVersions(db),
-    capsules: new SqlCapsules(db),
+    capsules: new SqlCapsules(db, changed),
     answers: new SqlAnswers(db),
-    transaction: (work) => db.transaction().execute((within) => work(storeOn(within, teams))),
-    close: () => db.destroy(),
+    meter: new SqlMeter(db),
   }
 }
 

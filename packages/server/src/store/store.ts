@@ -2,8 +2,9 @@
  * The store as the services know it: narrow, so that another database can stand behind it. Times go in and come out
  * as ISO text in UTC.
  */
+import type { CapsuleStatus } from '@wrenn/wire'
 import type { MoveName, Operation } from './moves.js'
-import type { AnswerRow, CapsuleRow, KeyRow, TemplateRow, VersionRow } from './tables.js'
+import type { AnswerRow, CapsuleRow, DayRow, KeyRow, LoadRow, SampleRow, TemplateRow, VersionRow } from './tables.js'
 
 export type Key = KeyRow
 
@@ -86,6 +87,8 @@ export interface VersionStore {
   remove(id: string): Promise<void>
   /** The snapshots whose files have to be on the hosts. */
   snapshotIds(): Promise<string[]>
+  /** How many ready ones there are, and the bytes that they alone occupy. */
+  totals(): Promise<{ count: number; bytes: number }>
 }
 
 export interface CapsuleStore {
@@ -109,6 +112,16 @@ export interface CapsuleStore {
   /** Ends the operation, the status staying as it is. Does nothing when it is not under way. */
   end(id: string, operation: Operation): Promise<void>
   active(id: string, at: string): Promise<void>
+  /** How many there are in each status but the last ones, of all teams. */
+  countAlive(): Promise<{ status: CapsuleStatus; count: number }[]>
+}
+
+/** A change of a capsule's status. */
+export interface Change {
+  /** As it is now. */
+  capsule: Capsule
+  from: CapsuleStatus
+  move: MoveName
 }
 
 export type MoveFacts = Partial<Pick<Capsule, 'reason' | 'diskSizeMb' | 'startedAt' | 'lastActiveAt' | 'snapshotId'>>
@@ -123,6 +136,36 @@ export interface AnswerStore {
   forget(until: string): Promise<void>
 }
 
+export type Sample = SampleRow
+export type Load = LoadRow
+export type Day = DayRow
+
+/** A period, its end excluded; in seconds since 1970. */
+export interface Period {
+  from: number
+  to: number
+}
+
+/** What capsules used, and what teams reserved. */
+export interface MeterStore {
+  addSamples(samples: readonly Sample[]): Promise<void>
+  /** A capsule's samples, the oldest first; averages over steps of so many seconds. */
+  samples(capsuleId: string, period: Period, step: number): Promise<Omit<Sample, 'capsuleId'>[]>
+  /** Raises what is there to what is given. */
+  raiseLoads(loads: readonly Load[]): Promise<void>
+  /** A team's loads of one step, the oldest first. */
+  loads(teamId: string, step: number, period: Period): Promise<Load[]>
+  /** Adds to the sums of days. */
+  addDays(days: readonly Day[]): Promise<void>
+  /** The sums of a team's days, both ends included, the oldest first. */
+  days(teamId: string, from: string, to: string): Promise<Day[]>
+  /** Until when what teams reserve is accounted for, in milliseconds since 1970; undefined: nothing ever was. */
+  accountedUntil(): Promise<number | undefined>
+  accounted(until: number): Promise<void>
+  /** Removes what is older than is kept. */
+  forget(before: { samples: number; loads: readonly { step: number; at: number }[]; day: string }): Promise<void>
+}
+
 export interface Store {
   /** The team that exists from the start, and the one that owns the platform's templates. */
   readonly teams: { readonly defaultId: string; readonly platformId: string }
@@ -132,10 +175,18 @@ export interface Store {
   readonly versions: VersionStore
   readonly capsules: CapsuleStore
   readonly answers: AnswerStore
+  readonly meter: MeterStore
   /**
    * Runs `work` in one serializable transaction: all of it happens or, when it throws, nothing. `work` has to use the
    * store that it is given and no other, and must not wait for anything else meanwhile.
    */
   transaction<T>(work: (store: Store) => Promise<T>): Promise<T>
+  /**
+   * Registers what is done once the transaction is committed: after everything of those that were committed before it.
+   * Outside of a transaction that is at once. It must not throw.
+   */
+  afterCommit(work: () => void): void
+  /** Registers what is told of every change of a capsule's status, like what is done after its commit. */
+  onChange(listener: (change: Change) => void): void
   close(): Promise<void>
 }

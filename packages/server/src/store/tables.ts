@@ -108,6 +108,47 @@ export interface AnswerRow {
   createdAt: string
 }
 
+/** What a capsule used in the mean over half a minute. */
+export interface SampleRow {
+  capsuleId: string
+  /** When it begins, in seconds since 1970. */
+  at: number
+  /** 0 to 100, of all its vCPUs together. */
+  cpuPct: number
+  memBytes: number
+  diskBytes: number
+}
+
+/** The most that a team's running capsules reserved at any time of a step. */
+export interface LoadRow {
+  teamId: string
+  /** How long the step is, in seconds: 60 or 3600. */
+  step: number
+  /** When it begins, in seconds since 1970. */
+  at: number
+  running: number
+  vcpus: number
+  memoryMb: number
+}
+
+/** What a team's running capsules reserved on one day (UTC), added up. */
+export interface DayRow {
+  teamId: string
+  /** `2026-01-02`. */
+  day: string
+  /** vCPUs times milliseconds. */
+  cpuMs: number
+  /** MiB times milliseconds. */
+  ramMbMs: number
+}
+
+/** Until when days and loads are accounted for; a table of one row. */
+export interface AccountedRow {
+  id: number
+  /** In milliseconds since 1970. */
+  until: number
+}
+
 export interface Tables {
   teams: TeamRow
   keys: KeyRow
@@ -115,4 +156,8 @@ export interface Tables {
   versions: VersionRow
   capsules: CapsuleRow
   answers: AnswerRow
+  samples: SampleRow
+  loads: LoadRow
+  days: DayRow
+  accounted: AccountedRow
 }

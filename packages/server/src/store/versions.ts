@@ -127,6 +127,15 @@ export class SqlVersions implements VersionStore {
     return rows.map(({ ref }) => ref)
   }
 
+  async totals(): Promise<{ count: number; bytes: number }> {
+    const { count, bytes } = await this.db
+      .selectFrom('versions')
+      .select(({ fn }) => [fn.countAll<number>().as('count'), fn.sum<number | null>('sizeBytes').as('bytes')])
+      .where('state', '=', 'ready')
+      .executeTakeFirstOrThrow()
+    return { count: Number(count), bytes: Number(bytes ?? 0) }
+  }
+
   #ready() {
     return this.db.selectFrom('versions').selectAll().where('state', '=', 'ready')
   }

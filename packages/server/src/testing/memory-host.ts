@@ -30,6 +30,7 @@ export type Point =
   | 'diskUsedBytes'
   | 'usage'
   | 'verify'
+  | 'samples'
 
 export interface MemoryCapsule extends Contents {
   spec: StartSpec
@@ -69,6 +70,10 @@ export class MemoryHost implements HostClient {
   readonly ports: Record<number, number> = {}
   /** What was verified, in its order. */
   readonly verified: string[] = []
+  /** How often `samples` was asked. */
+  asked = 0
+  /** What `samples` tells. */
+  using: () => CapsuleSample[] = () => []
   #gone: Gone = () => {}
   #damaged: Damaged = () => {}
 
@@ -160,7 +165,9 @@ export class MemoryHost implements HostClient {
   }
 
   async samples(): Promise<CapsuleSample[]> {
-    return []
+    this.asked++
+    await this.faults.pass('samples')
+    return this.using()
   }
 
   guest(id: string): MemoryGuest {

@@ -4,8 +4,14 @@ import type { Tables } from '../tables.js'
 import { first } from './001-first.js'
 import { engine } from './002-engine.js'
 import { proxy } from './003-proxy.js'
+import { meter } from './004-meter.js'
 
-const migrations: Record<string, Migration> = { '001-first': first, '002-engine': engine, '003-proxy': proxy }
+const migrations: Record<string, Migration> = {
+  '001-first': first,
+  '002-engine': engine,
+  '003-proxy': proxy,
+  '004-meter': meter,
+}
 
 /** Brings the database to the newest form (or to `target`, in tests), or throws what stopped it. */
 export async function migrate(db: Kysely<Tables>, target?: string): Promise<void> {
