@@ -1,6 +1,8 @@
 export { Capsule } from './capsule.js'
 export type { CreateOptions, SnapshotOptions } from './capsule-calls.js'
 export { Capsules } from './capsules.js'
+export type { RunCodeOptions } from './code.js'
+export type { Execution, ExecutionError, MimeBundle, Result } from './code-results.js'
 export {
   Commands,
   type BackgroundProcess,

@@ -41,7 +41,10 @@ export async function createServer({
   const context = { store, fleet: new Fleet([host]), log: logger, clock }
   const services = makeServices(context)
   await recover(context)
-  await registerImages(store, await host.images())
+  await registerImages(store, host)
+  host.onImages(() => {
+    registerImages(store, host).catch((err: unknown) => logger.error({ err }, 'an image could not be taken in'))
+  })
   await beginServices(services, context)
   return new Server(await makeApp({ services, version, logger }), services)
 }
