@@ -16,9 +16,10 @@ c.ServerApp.terminals_enabled = False
 c.ServerApp.log_level = "WARN"
 c.ServerApp.jpserver_extensions = {"wrenn_code_runner": True}
 
-# All that a cell prints is passed on.
+# All that a cell prints is passed on, but not kept for clients that have left.
 c.ServerApp.iopub_msg_rate_limit = 0
 c.ServerApp.iopub_data_rate_limit = 0
+c.MappingKernelManager.buffer_offline_messages = False
 
 # A kernel lives as long as its capsule. It talks over sockets in the file system, so that it takes no ports.
 c.MultiKernelManager.default_kernel_name = "wrenn"

@@ -172,12 +172,20 @@ class Kernels:
                 self._known.pop(kernel_id).close()
             kernel_id = next((one for one, its_name in running.items() if its_name == name), None)
             if kernel_id is None:
+                self._manager.kernel_spec_manager.get_kernel_spec(name)
                 kernel_id = await ensure_async(self._manager.start_kernel(kernel_name=name))
             if kernel_id not in self._known:
-                kernel = Kernel(self._manager, kernel_id)
-                await kernel.connect()
-                self._known[kernel_id] = kernel
+                self._known[kernel_id] = await self._connect(kernel_id)
             return self._known[kernel_id]
+
+    async def _connect(self, kernel_id):
+        kernel = Kernel(self._manager, kernel_id)
+        try:
+            await kernel.connect()
+            return kernel
+        except BaseException:
+            kernel.close()
+            raise
 
 
 class RunHandler(RequestHandler):
