@@ -20,7 +20,6 @@ export async function orBeingBuilt(host: HostClient, ref: string, error: unknown
   if (!isProblem(error) || error.code !== 'not_found' || !(await host.building()).includes(name)) return error
   return new Problem('host_unavailable', `The template "${name}" is still being built.`, {
     hint: 'Try again in a few minutes. GET /v1/snapshots lists it once it is there; the server says how far it is.',
-    cause: error,
   })
 }
 
