@@ -122,14 +122,15 @@ async function openPlace(outer: string): Promise<string> {
   return place
 }
 
-/** A tree of the files that a recipe brings. */
+/** A tree of the files that a recipe brings, which everybody may read, whatever the server's umask. */
 async function makeOverlay(place: string, files: Record<string, string>): Promise<string> {
   const overlay = join(place, 'overlay')
-  await mkdir(overlay, { mode: 0o755 })
+  await mkdir(overlay)
   for (const [path, content] of Object.entries(files)) {
-    await mkdir(dirname(join(overlay, path)), { recursive: true, mode: 0o755 })
-    await writeFile(join(overlay, path), content, { mode: 0o644 })
+    await mkdir(dirname(join(overlay, path)), { recursive: true })
+    await writeFile(join(overlay, path), content)
   }
+  await run('chmod', ['-R', 'u=rwX,go=rX', overlay])
   return overlay
 }
 
@@ -201,8 +202,8 @@ interface FileSystem {
 }
 
 /**
- * An ext4 image with the archive's content and owners, and the overlay's files as root's. Without root that takes a user namespace, which mmdebstrap sets
- * up; its users may write only where everybody may.
+ * An ext4 image with the archive's content and owners, and the overlay's files as root's. Without root that takes a
+ * user namespace, which mmdebstrap sets up; its users may write only where everybody may.
  */
 async function makeFileSystem({ place, archive, overlay, without, disk, sizeMb, signal }: FileSystem): Promise<void> {
   const raw = join(place, 'disk.raw')
@@ -211,7 +212,7 @@ async function makeFileSystem({ place, archive, overlay, without, disk, sizeMb, 
   await chmod(archive, 0o644)
   // Devices come from the kernel when the guest starts, and cannot be made in a user namespace.
   const script =
-    'cd "$1" && mkdir root && archive=$2 raw=$3 size=$4 overlay=$5 && shift 5 && ' +
+    'umask 022 && cd "$1" && mkdir root && archive=$2 raw=$3 size=$4 overlay=$5 && shift 5 && ' +
     'tar -xpf "$archive" -C root --numeric-owner "$@" && cp -r "$overlay/." root && ' +
     'mke2fs -q -t ext4 -E root_owner=0:0 -d root "$raw" "$size"M; code=$?; rm -rf root; exit $code'
   const excludes = ['/dev/*', ...without].map((pattern) => `--exclude=.${pattern}`)
