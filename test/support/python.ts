@@ -59,3 +59,27 @@ export async function python(code: string, env: Record<string, string>): Promise
   if (status !== 0) throw new Error(`python failed:\n${out}\n${err}`)
   return out
 }
+
+/**
+ * A program that runs cells by the published package; its module for that has two names. It reaches the capsule's port
+ * under a name below localhost, which not every machine resolves.
+ */
+export function codeRunner(module: 'code_runner' | 'code_interpreter'): string {
+  return `
+import socket
+resolve = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *more, **named: resolve("127.0.0.1" if str(host).endswith("localhost") else host, *more, **named)
+
+from wrenn.${module} import Capsule
+
+with Capsule(wait=True) as capsule:
+    print(capsule.run_code("x = 41\\nx + 1", timeout=60).text)
+    print(capsule.run_code("print('hello')").logs.stdout)
+    print(capsule.run_code("1 / 0").error.name)
+    plot = capsule.run_code("import matplotlib.pyplot as plt\\nplt.plot([1, 2])\\nplt.show()", timeout=60)
+    print(any(result.png for result in plot.results))
+    table = capsule.run_code("import pandas as pd\\npd.DataFrame({'a': [1]})", timeout=60)
+    print("<table" in table.results[0].html)
+    print(capsule.run_code("x").text)
+`
+}

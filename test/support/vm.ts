@@ -3,13 +3,39 @@ import { copyFile, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promise
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildImages, pathsOf, startWorkers, type UpkeepRules } from '@wrenn/host'
+import { buildImages, openHost, pathsOf, startWorkers, type Image, type UpkeepRules } from '@wrenn/host'
+import { pino } from 'pino'
 import { start, type Running, type Start } from './wrenn.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 export const cache = join(root, '.cache', 'vm')
 export const agent =
   process.env['WRENN_AGENT'] ?? join(root, 'agent/target/x86_64-unknown-linux-gnu/release/wrenn-agent')
+
+/** Builds templates in a data directory, unless they are there. Default: those that a server starts with. */
+async function build(dataDir: string, templates?: string[], onStep?: (step: string) => void): Promise<Image[]> {
+  const workers = startWorkers()
+  try {
+    return await buildImages({ paths: pathsOf(dataDir), runTask: workers.run, agent, templates, onStep })
+  } finally {
+    await workers.close()
+  }
+}
+
+/** Builds templates in the cache with their memory of the default size, unless they are there. */
+export async function makeTemplates(say: (text: string) => void, templates?: string[]): Promise<void> {
+  await mkdir(cache, { recursive: true, mode: 0o700 })
+  const images = await build(cache, templates, say)
+  const log = pino({ level: 'silent' })
+  const host = await openHost({ dataDir: cache, driver: { kind: 'qemu', accelerator: 'auto' }, log, images })
+  try {
+    const { vmmVersion, accelerator, acceleratorReason } = await host.facts()
+    say(`QEMU ${vmmVersion} under ${accelerator}: ${acceleratorReason}`)
+    for (const { id } of images) await host.makeReady(id, { vcpus: 1, memoryMb: 512 })
+  } finally {
+    await host.close()
+  }
+}
 
 /** A fresh data directory that has the templates: its files are links to the cache's. */
 export async function freshDataDir(): Promise<string> {
@@ -30,12 +56,14 @@ export interface VmRunning extends Running {
   end(): Promise<void>
 }
 
-/** Starts on QEMU. */
-export async function startVm(dataDir?: string, upkeep?: Partial<UpkeepRules>): Promise<VmRunning> {
+/** Starts on QEMU. Templates other than those that a server starts with have to be in the cache. */
+export async function startVm(
+  dataDir?: string,
+  upkeep?: Partial<UpkeepRules>,
+  templates?: string[],
+): Promise<VmRunning> {
   const dir = dataDir ?? (await freshDataDir())
-  const workers = startWorkers()
-  const images = await buildImages({ paths: pathsOf(dir), runTask: workers.run, agent })
-  await workers.close()
+  const images = await build(dir, templates)
   const how: Start = { dataDir: dir, driver: { kind: 'qemu', accelerator: 'auto' }, images, upkeep }
   const running = (await start(how)) as VmRunning
   return Object.assign(running, {

@@ -29,7 +29,13 @@ interface Up {
 
 /** Starts the server and waits until it says where it serves. */
 async function up(env: Record<string, string> = {}): Promise<Up> {
-  const settings = { WRENN_DATA_DIR: dataDir, WRENN_LISTEN: '127.0.0.1:0', WRENN_AGENT: agent, ...env }
+  const settings = {
+    WRENN_DATA_DIR: dataDir,
+    WRENN_LISTEN: '127.0.0.1:0',
+    WRENN_AGENT: agent,
+    WRENN_TEMPLATES: 'minimal,base-python',
+    ...env,
+  }
   const child = spawn(process.execPath, [main, 'up'], {
     env: { PATH: process.env['PATH'], ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],

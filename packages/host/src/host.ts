@@ -37,6 +37,8 @@ const STARTS_PER_PROCESSOR = 4
 export interface HostOptions {
   context: Context
   images: Image[]
+  /** The names of the templates whose images come later, by `offer`. */
+  building?: string[] | undefined
   limits: HostFacts['limits']
   /** Where upkeep is to do other than it does by itself. */
   upkeep?: Partial<UpkeepRules> | undefined
@@ -47,6 +49,7 @@ export interface HostOptions {
 export class Host implements HostClient {
   readonly #context: Context
   readonly #images: Map<string, Image>
+  readonly #building: Set<string>
   readonly #limits: HostFacts['limits']
   readonly #ready: ReadyImages
   readonly #live: LiveCapsules
@@ -54,10 +57,12 @@ export class Host implements HostClient {
   readonly #starting = pLimit(availableParallelism() * STARTS_PER_PROCESSOR)
   readonly #upkeep: Upkeep
   readonly #onClose: (() => Promise<void>) | undefined
+  #onImages: () => void = () => {}
 
-  constructor({ context, images, limits, upkeep, onClose }: HostOptions) {
+  constructor({ context, images, building = [], limits, upkeep, onClose }: HostOptions) {
     this.#context = context
     this.#images = new Map(images.map((image) => [image.id, image]))
+    this.#building = new Set(building)
     this.#limits = limits
     this.#ready = new ReadyImages(context)
     this.#live = new LiveCapsules(context)
@@ -85,6 +90,27 @@ export class Host implements HostClient {
       createdAt: new Date(created_at),
       metadata: { kernel },
     }))
+  }
+
+  async building(): Promise<string[]> {
+    return [...this.#building]
+  }
+
+  onImages(listener: () => void): void {
+    this.#onImages = listener
+  }
+
+  /** Takes in an image that was built meanwhile, once its memory for a size is ready. */
+  async offer(image: Image, size: Size): Promise<void> {
+    await this.#ready.get(image, size)
+    this.#images.set(image.id, image)
+    this.giveUp(image.name)
+  }
+
+  /** No image of this name is being built any more. */
+  giveUp(template: string): void {
+    this.#building.delete(template)
+    this.#onImages()
   }
 
   async reconcile(expected: Expected): Promise<Reconciled> {
@@ -170,7 +196,7 @@ export class Host implements HostClient {
   }
 
   async close(): Promise<void> {
-    await this.#upkeep.close()
+    await Promise.all([this.#upkeep.close(), this.#ready.close()])
     this.#live.detach()
     await this.#onClose?.()
   }
@@ -181,6 +207,10 @@ export class Host implements HostClient {
 
   #image(id: string): Image {
     const image = this.#images.get(id)
+    if (!image && this.#building.size > 0)
+      throw new Problem('host_unavailable', 'The image of this template is still being built.', {
+        hint: 'Try again in a few minutes.',
+      })
     if (!image)
       throw new Problem('host_unavailable', 'The image of this template is not on the host.', {
         hint: 'Restart the server: it builds what is missing.',

@@ -1,4 +1,5 @@
 export { buildImages, imagesAreBuilt, type Image } from './images/store.js'
+export { platformTemplates } from './images/recipe.js'
 export type { Size } from './images/ready.js'
 export { pathsOf } from './paths.js'
 export { Host } from './host.js'

@@ -24,12 +24,14 @@ export interface OpenHost {
   log: Logger
   /** The images to offer; made before, by `buildImages`. */
   images: Image[]
+  /** The names of the templates whose images come later. */
+  building?: string[] | undefined
   /** Where upkeep is to do other than it does by itself. */
   upkeep?: Partial<UpkeepRules> | undefined
 }
 
 /** Opens the host on a data directory. `close` lets go of its capsules without ending them. */
-export async function openHost({ dataDir, driver: choice, log, images, upkeep }: OpenHost): Promise<Host> {
+export async function openHost({ dataDir, driver: choice, log, images, building, upkeep }: OpenHost): Promise<Host> {
   const paths = pathsOf(dataDir)
   await Promise.all(
     [paths.images, paths.snapshots, paths.capsules, paths.staging].map((dir) =>
@@ -57,5 +59,5 @@ export async function openHost({ dataDir, driver: choice, log, images, upkeep }:
   })
   const context: Context = { paths, driver, runTask: workers.run, log }
   const limits = { maxVcpus: availableParallelism() * 4, maxMemoryMb: Math.floor((totalmem() / MiB) * 0.9) }
-  return new Host({ context, images, limits, upkeep, onClose: () => workers.close() })
+  return new Host({ context, images, building, limits, upkeep, onClose: () => workers.close() })
 }

@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream'
 
 /** Settles as `promise` does, unless the signal aborts first: then it rejects with the signal's reason. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {})
   signal.throwIfAborted()
   let onAbort!: () => void
   const aborted = new Promise<never>((_, reject) => {
@@ -14,7 +15,6 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
     return await Promise.race([promise, aborted])
   } finally {
     signal.removeEventListener('abort', onAbort)
-    promise.catch(() => {})
   }
 }
 

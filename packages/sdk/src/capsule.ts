@@ -1,5 +1,7 @@
 import type { CapsuleBody, CapsuleStatus, MetricsBody } from '@wrenn/wire'
 import * as calls from './capsule-calls.js'
+import { runCode, type RunCodeOptions } from './code.js'
+import type { Execution } from './code-results.js'
 import { Commands } from './commands.js'
 import { Files } from './files.js'
 import type { OutputOptions } from './follow.js'
@@ -152,6 +154,22 @@ export class Capsule implements AsyncDisposable {
     const captured = await calls.capture(this.#transport, this.id, options)
     if (!options.keepSource) this.#info = { ...this.#info, status: 'stopped' }
     return new Template(this.#transport, captured)
+  }
+
+  /**
+   * Runs a cell of code in a kernel that keeps its variables from one call to the next. The capsule has to come from the
+   * template `code-runner-beta`. An exception of the cell is no error of the call.
+   *
+   * ```ts
+   * await using capsule = await Capsule.create({ template: 'code-runner-beta' })
+   * await capsule.runCode('x = 41')
+   * const { text } = await capsule.runCode('x + 1')
+   * ```
+   *
+   * @throws {WrennAgentError} when no code runner listens in it; {WrennValidationError} for an unknown kernel
+   */
+  runCode(code: string, options: RunCodeOptions = {}): Promise<Execution> {
+    return runCode(this, code, options)
   }
 
   /** Ends it, in whatever state it is. */

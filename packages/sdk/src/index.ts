@@ -2,6 +2,8 @@ export { BackgroundProcess, type ProcessNames } from './background.js'
 export { Capsule } from './capsule.js'
 export type { CreateOptions, MetricsOptions, SnapshotOptions, StatsOptions, UsageOptions } from './capsule-calls.js'
 export { Capsules } from './capsules.js'
+export type { RunCodeOptions } from './code.js'
+export type { Execution, ExecutionError, MimeBundle, Result } from './code-results.js'
 export {
   Commands,
   type Command,

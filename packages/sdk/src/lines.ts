@@ -13,23 +13,32 @@ export async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGener
 }
 
 /** Every line, without its end. */
-export async function* readAllLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const reader = stream.getReader()
+export function readAllLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  return splitLines(chunksOf(stream))
+}
+
+/** The lines of UTF-8 that comes in chunks, which may cut through characters. */
+export async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   let rest = ''
+  for await (const chunk of chunks) {
+    // What is waiting has no end of line in it: only what is new is searched.
+    const lines = decoder.decode(chunk, { stream: true }).split('\n')
+    lines[0] = rest + lines[0]
+    rest = lines.pop()!
+    if (rest.length > LONGEST) throw strangeAnswer(rest, { status: 200, requestId: undefined })
+    for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line
+  }
+  rest += decoder.decode()
+  if (rest) yield rest
+}
+
+/** Not every browser can iterate over a stream. */
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader()
   try {
-    for (;;) {
-      const { done, value } = await reader.read().catch(brokenOff)
-      const text = decoder.decode(value, { stream: !done })
-      // What is waiting has no end of line in it: only what is new is searched.
-      const lines = text.split('\n')
-      lines[0] = rest + lines[0]
-      rest = lines.pop()!
-      if (rest.length > LONGEST) throw strangeAnswer(rest, { status: 200, requestId: undefined })
-      for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line
-      if (done) break
-    }
-    if (rest) yield rest
+    for (let read = await reader.read().catch(brokenOff); !read.done; read = await reader.read().catch(brokenOff))
+      yield read.value
   } finally {
     await reader.cancel().catch(() => {})
   }

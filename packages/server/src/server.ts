@@ -48,7 +48,10 @@ export async function createServer({
   const context = { store, fleet: new Fleet([host]), log: logger, clock }
   const services = makeServices(context, { proxyAuth })
   await recover(context)
-  await registerImages(store, await host.images())
+  await registerImages(store, host)
+  host.onImages(() => {
+    registerImages(store, host).catch((err: unknown) => logger.error({ err }, 'an image could not be taken in'))
+  })
   await beginServices(services, context)
   const proxy = new PortProxy({ ...services, log: logger })
   const app = await makeApp({ services, proxy, version, logger, metricsToken })

@@ -118,6 +118,8 @@ export type Damaged = (snapshotId: string, what: string) => void
 export interface HostClient {
   facts(): Promise<HostFacts>
   images(): Promise<ImageInfo[]>
+  /** The names of the templates whose images are still being built. */
+  building(): Promise<string[]>
 
   /**
    * Compares what is on the host with what should be: takes up the capsules that still run, stops and removes the
@@ -158,6 +160,9 @@ export interface HostClient {
 
   /** What may be done inside a running capsule. */
   guest(capsuleId: string): Guest
+
+  /** Registers what is called when `images` and `building` have changed. */
+  onImages(listener: () => void): void
 
   /** Registers what is called when a capsule ends by itself. */
   onGone(listener: Gone): void

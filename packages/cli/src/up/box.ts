@@ -19,6 +19,8 @@ export interface OpenBox {
   settings: Settings
   store: Store
   images: Image[]
+  /** The names of the templates whose images are offered later. */
+  building: string[]
   log: Logger
   version: string
 }
@@ -35,9 +37,9 @@ export class Box {
   }
 
   /** Opens the host and recovers what ran before. */
-  static async open({ settings, store, images, log, version }: OpenBox): Promise<Box> {
+  static async open({ settings, store, images, building, log, version }: OpenBox): Promise<Box> {
     const driver = { kind: 'qemu', accelerator: settings.accelerator } as const
-    const host = await openHost({ dataDir: settings.dataDir, driver, log, images })
+    const host = await openHost({ dataDir: settings.dataDir, driver, log, images, building })
     try {
       // The accelerator is tried before anything else runs on this host.
       await host.facts()
@@ -59,6 +61,16 @@ export class Box {
       tell(name)
       await this.#host.makeReady(id, DEFAULT_SIZE)
     }
+  }
+
+  /** Offers an image that was built meanwhile, once its memory is ready. */
+  offer(image: Image): Promise<void> {
+    return this.#host.offer(image, DEFAULT_SIZE)
+  }
+
+  /** The template is not to come any more. */
+  giveUp(template: string): void {
+    this.#host.giveUp(template)
   }
 
   /** Serves; resolves with the URL. */

@@ -16,6 +16,12 @@ test('an IPv6 address is written in brackets', () => {
   expect(readSettings({ WRENN_LISTEN: '[::1]:90' }, 0).listen).toEqual({ host: '::1', port: 90 })
 })
 
+test('templates are named with commas between them, minimal among them', () => {
+  expect(readSettings({}, 0).templates).toBeUndefined()
+  expect(readSettings({ WRENN_TEMPLATES: 'minimal, base-python' }, 0).templates).toEqual(['minimal', 'base-python'])
+  expect(() => readSettings({ WRENN_TEMPLATES: 'base-python' }, 0)).toThrow('minimal')
+})
+
 test('every problem is named at once, settings that do not exist included', () => {
   const env = {
     WRENN_LISTEN: 'nonsense',

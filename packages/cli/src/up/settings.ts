@@ -17,6 +17,14 @@ const listen = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** What capsules are created from by default, and what this machine is tried with. */
+const ALWAYS = 'minimal'
+
+const templates = z
+  .string()
+  .transform((text) => text.split(',').map((name) => name.trim()))
+  .refine((names) => names.includes(ALWAYS), `must be names with commas between them, ${ALWAYS} among them`)
+
 const known = z.object({
   WRENN_LISTEN: listen.prefault('127.0.0.1:8080'),
   WRENN_DATA_DIR: z.string().startsWith('/', 'must be an absolute path').optional(),
@@ -24,6 +32,7 @@ const known = z.object({
   WRENN_AGENT: z.string().startsWith('/', 'must be an absolute path').default(BUILT_AGENT),
   WRENN_PROXY_AUTH: z.enum(['true', 'false'], 'must be true or false').default('false'),
   WRENN_METRICS_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
+  WRENN_TEMPLATES: templates.optional(),
   WRENN_ACCELERATOR: z.enum(['auto', 'kvm', 'tcg'], 'must be auto, kvm or tcg').default('auto'),
 })
 
@@ -36,6 +45,8 @@ export interface Settings {
   /** What the first key of an empty data directory is to be. */
   firstKey: string | undefined
   agent: string
+  /** The platform templates to offer. Default: all. */
+  templates: string[] | undefined
   accelerator: 'auto' | 'kvm' | 'tcg'
   /** Whether ports of new capsules ask for a token where nothing is said. */
   proxyAuth: boolean
@@ -65,13 +76,14 @@ export function readSettings(env: NodeJS.ProcessEnv, uid = process.getuid?.()): 
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
   ]
   if (problems.length > 0 || !parsed.data) throw new SettingsError(problems)
-  const { WRENN_LISTEN, WRENN_API_KEY, WRENN_AGENT, WRENN_ACCELERATOR, WRENN_PROXY_AUTH, WRENN_METRICS_TOKEN } =
-    parsed.data
+  const { WRENN_LISTEN, WRENN_API_KEY, WRENN_AGENT, WRENN_TEMPLATES, WRENN_ACCELERATOR } = parsed.data
+  const { WRENN_PROXY_AUTH, WRENN_METRICS_TOKEN } = parsed.data
   return {
     listen: WRENN_LISTEN,
     dataDir: defaultDataDir(env, uid),
     firstKey: WRENN_API_KEY,
     agent: WRENN_AGENT,
+    templates: WRENN_TEMPLATES,
     accelerator: WRENN_ACCELERATOR,
     proxyAuth: WRENN_PROXY_AUTH === 'true',
     metricsToken: WRENN_METRICS_TOKEN,

@@ -2,16 +2,19 @@
 import { access, readFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildImages, pathsOf, startWorkers, type Image } from '@wrenn/host'
+import type { Image } from '@wrenn/host'
 import type { Store } from '@wrenn/server'
 import { isProblem, toProblem } from '@wrenn/wire'
 import { Listr, PRESET_TIMER } from 'listr2'
 import { pino, type Logger } from 'pino'
 import { Box, openBoxStore } from './box.js'
+import { build } from './build.js'
 import { demonstrateOnce } from './demonstration.js'
 import { makeFirstKey } from './first-key.js'
+import { buildLater } from './later.js'
 import { nextSteps } from './next-steps.js'
 import { readSettings, SettingsError, type Settings } from './settings.js'
+import { chooseTemplates, type Chosen } from './templates.js'
 
 /** After this the process ends whatever is still under way; capsules do not depend on it. */
 const CLOSE_MS = 1_500
@@ -53,11 +56,13 @@ async function serve(settings: Settings, store: Store, signal: AbortSignal): Pro
   const keyFile = join(settings.dataDir, 'api-key')
   const newKey = await makeFirstKey({ store, file: keyFile, wanted: settings.firstKey })
   const apiKey = settings.firstKey ?? (await readFile(keyFile, 'utf8').catch(() => '')).trim()
-  const box = await prepare({ settings, store, log }, signal)
+  const chosen = await chooseTemplates(settings.templates)
+  const box = await prepare({ settings, store, log, chosen }, signal)
   try {
     const url = await box.listen(settings.listen)
     if (process.stdout.isTTY && apiKey) await demonstrateOnce({ dataDir: settings.dataDir, url, apiKey })
     console.log(nextSteps({ url, settings, facts: await box.facts(), newKey }))
+    void buildLater({ settings, box, log, templates: chosen.later }, signal)
     await aborted(signal)
     console.log('Stopping; capsules go on.')
   } finally {
@@ -74,7 +79,7 @@ interface Prepared {
 
 /** Does what has to be done before serving, and shows it. */
 async function prepare(
-  { settings, store, log }: { settings: Settings; store: Store; log: Logger },
+  { settings, store, log, chosen }: { settings: Settings; store: Store; log: Logger; chosen: Chosen },
   signal: AbortSignal,
 ): Promise<Box> {
   const prepared: Partial<Prepared> = {}
@@ -83,13 +88,14 @@ async function prepare(
       {
         title: 'Platform templates',
         task: async (on, task) => {
-          on.images = await build(settings, (text) => (task.output = text), signal)
+          const templates = chosen.first
+          on.images = await build({ settings, templates, onStep: (text) => (task.output = text) }, signal)
         },
       },
       {
         title: 'Virtual machines, and what ran before',
         task: async (on) => {
-          on.box = await Box.open({ settings, store, images: on.images!, log, version })
+          on.box = await Box.open({ settings, store, images: on.images!, building: chosen.later, log, version })
         },
       },
       {
@@ -110,19 +116,6 @@ async function prepare(
   } catch (error) {
     await prepared.box?.close()
     throw error
-  }
-}
-
-async function build(
-  { dataDir, agent }: Settings,
-  onStep: (text: string) => void,
-  signal: AbortSignal,
-): Promise<Image[]> {
-  const workers = startWorkers()
-  try {
-    return await buildImages({ paths: pathsOf(dataDir), runTask: workers.run, agent, onStep, signal })
-  } finally {
-    await workers.close()
   }
 }
 

@@ -1,7 +1,7 @@
 /** What images are put together from: the kernel with its modules, and root file systems. Built once per recipe. */
 import { chmod, cp, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { randomHex } from '@wrenn/wire'
 import { entries, publish, sync } from '../fs/durable.js'
 import { names, type Paths } from '../paths.js'
@@ -21,6 +21,8 @@ export interface PartsOptions {
   /** Told of each step, in words. */
   onStep?: ((text: string) => void) | undefined
   signal?: AbortSignal | undefined
+  /** Whether others need the processors more. */
+  isGentle?: boolean | undefined
 }
 
 export interface KernelPart {
@@ -78,7 +80,10 @@ async function takeModules(tree: string, into: string, wanted: string[]): Promis
 }
 
 /** Builds a root file system and returns the path of its ext4 image. */
-export async function rootPart(recipe: RootRecipe, options: PartsOptions): Promise<string> {
+export async function rootPart(
+  { service: _service, min_memory_mb: _least, later: _later, ...recipe }: RootRecipe,
+  options: PartsOptions,
+): Promise<string> {
   const dir = await part({ kind: 'root', recipe }, options, async (staged) => {
     const outer = await mkdtemp(join(tmpdir(), 'wrenn-root-'))
     try {
@@ -86,8 +91,17 @@ export async function rootPart(recipe: RootRecipe, options: PartsOptions): Promi
       const archive = join(place, 'root.tar')
       await bootstrap({ suite: recipe.suite, packages: recipe.packages, variant: 'minbase', archive }, options)
       options.onStep?.('making the file system')
-      const disk = join(staged, DISK)
-      await makeFileSystem({ place, archive, disk, sizeMb: recipe.disk_size_mb, signal: options.signal })
+      const overlay = await makeOverlay(place, recipe.files ?? {})
+      const { disk_size_mb: sizeMb, without = [] } = recipe
+      await makeFileSystem({
+        place,
+        archive,
+        overlay,
+        without,
+        disk: join(staged, DISK),
+        sizeMb,
+        signal: options.signal,
+      })
     } finally {
       await rm(outer, { recursive: true, force: true })
     }
@@ -106,6 +120,18 @@ async function openPlace(outer: string): Promise<string> {
   await chmod(place, 0o777)
   await chmod(outer, 0o711)
   return place
+}
+
+/** A tree of the files that a recipe brings, which everybody may read, whatever the server's umask. */
+async function makeOverlay(place: string, files: Record<string, string>): Promise<string> {
+  const overlay = join(place, 'overlay')
+  await mkdir(overlay)
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(overlay, path)), { recursive: true })
+    await writeFile(join(overlay, path), content)
+  }
+  await run('chmod', ['-R', 'u=rwX,go=rX', overlay])
+  return overlay
 }
 
 /** Makes a part under its digest, unless it is there. */
@@ -143,7 +169,7 @@ const kept = ['/usr/share/doc/*/copyright']
 
 async function bootstrap(
   { suite, packages, variant, archive }: Bootstrap,
-  { onStep, signal }: PartsOptions,
+  { onStep, signal, isGentle = false }: PartsOptions,
 ): Promise<void> {
   const paths = [
     ...left.map((path) => `--dpkgopt=path-exclude=${path}`),
@@ -151,7 +177,8 @@ async function bootstrap(
   ]
   const mode = isRoot ? 'root' : 'unshare'
   const args = [`--mode=${mode}`, `--variant=${variant}`, `--include=${packages.join(',')}`, ...paths, suite, archive]
-  await run('mmdebstrap', args, { signal, onLine: (line) => tellStep(line, onStep) })
+  const [program, ...words] = [...(isGentle ? ['nice'] : []), 'mmdebstrap', ...args] as [string, ...string[]]
+  await run(program, words, { signal, onLine: (line) => tellStep(line, onStep) })
 }
 
 /** mmdebstrap says what it does in lines like "I: installing essential packages...". */
@@ -164,6 +191,10 @@ interface FileSystem {
   /** Where to work. */
   place: string
   archive: string
+  /** A tree that is laid over the archive's. */
+  overlay: string
+  /** Patterns of paths of the archive that are left out. */
+  without: string[]
   /** The file to make. */
   disk: string
   sizeMb: number
@@ -171,19 +202,21 @@ interface FileSystem {
 }
 
 /**
- * An ext4 image with the archive's content and owners. Without root that takes a user namespace, which mmdebstrap sets
- * up; its users may write only where everybody may.
+ * An ext4 image with the archive's content and owners, and the overlay's files as root's. Without root that takes a
+ * user namespace, which mmdebstrap sets up; its users may write only where everybody may.
  */
-async function makeFileSystem({ place, archive, disk, sizeMb, signal }: FileSystem): Promise<void> {
+async function makeFileSystem({ place, archive, overlay, without, disk, sizeMb, signal }: FileSystem): Promise<void> {
   const raw = join(place, 'disk.raw')
   await (await open(raw, 'wx')).close()
   await chmod(raw, isRoot ? 0o600 : 0o666)
   await chmod(archive, 0o644)
   // Devices come from the kernel when the guest starts, and cannot be made in a user namespace.
   const script =
-    'cd "$1" && mkdir root && tar -xpf "$2" -C root --numeric-owner --exclude="./dev/*" && ' +
-    'mke2fs -q -t ext4 -E root_owner=0:0 -d root "$3" "$4"M; code=$?; rm -rf root; exit $code'
-  const command = ['sh', '-c', script, 'sh', place, archive, raw, String(sizeMb)]
+    'umask 022 && cd "$1" && mkdir root && archive=$2 raw=$3 size=$4 overlay=$5 && shift 5 && ' +
+    'tar -xpf "$archive" -C root --numeric-owner "$@" && cp -r "$overlay/." root && ' +
+    'mke2fs -q -t ext4 -E root_owner=0:0 -d root "$raw" "$size"M; code=$?; rm -rf root; exit $code'
+  const excludes = ['/dev/*', ...without].map((pattern) => `--exclude=.${pattern}`)
+  const command = ['sh', '-c', script, 'sh', place, archive, raw, String(sizeMb), overlay, ...excludes]
   const [program, ...args] = isRoot ? command : ['mmdebstrap', '--unshare-helper', ...command]
   await run(program!, args, { signal })
   // As qcow2 the file's length is that of its content, so that reading all of it costs no more than that.

@@ -1,6 +1,6 @@
 /**
  * An image's memory, ready to be restored: the image is booted once for each size and machine, and captured as soon as
- * its agent answers. From then on a start of that size restores.
+ * its agent answers and its service, where it has one, can be used. From then on a start of that size restores.
  */
 import { link, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,7 +19,9 @@ import { openSnapshot, publishSnapshot, type Snapshot } from '../snapshots/store
 import type { Verifier } from '../snapshots/verify.js'
 import { Undo } from '../undo.js'
 import type { BootSpec, Needs, Vm } from '../vmm/types.js'
+import { abortable } from '../wait.js'
 import { digestOf } from './recipe.js'
+import { startService } from './service.js'
 import type { Image } from './store.js'
 
 export interface Size {
@@ -42,11 +44,19 @@ const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t init_on_f
 
 export class ReadyImages {
   readonly #making = new Map<string, Promise<Snapshot>>()
+  readonly #closing = new AbortController()
 
   constructor(private readonly context: Context) {}
 
-  /** The ready snapshot of an image for a size. Two who ask at once wait for one boot. */
+  /**
+   * The ready snapshot of an image for a size. Two who ask at once wait for one boot.
+   * @throws Problem `invalid_request` for a size that is too small for it
+   */
   async get(image: Image, size: Size): Promise<Snapshot> {
+    if (size.memoryMb < (image.min_memory_mb ?? 0)) {
+      const hint = `Ask for memory_mb of ${image.min_memory_mb} or more.`
+      throw new Problem('invalid_request', `memory_mb: ${size.memoryMb} is too little for ${image.name}.`, { hint })
+    }
     const { driver, paths } = this.context
     const { needs } = await driver.probe()
     const dir = paths.ready(image.id, sizeName(size, needs))
@@ -69,8 +79,15 @@ export class ReadyImages {
     return parts
   }
 
+  /** Ends the boots that are under way; those who wait for them get an error. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Problem('host_unavailable', 'The server stops.'))
+    await Promise.allSettled(this.#making.values())
+  }
+
   async #make({ image, size, dir }: Make): Promise<Snapshot> {
     const { driver, log, paths, runTask } = this.context
+    const { signal: closing } = this.#closing
     const { needs } = await driver.probe()
     const name = `${image.id}-${sizeName(size, needs)}`
     await using undo = new Undo(log)
@@ -82,8 +99,11 @@ export class ReadyImages {
       undo,
       boot: (spec, signal) => driver.boot(spec, signal),
       log,
+      signal: closing,
     })
     const { vm, machine, health } = booted
+    const { name: template, service } = image
+    if (service) await startService(booted.channel, { name: template, service }, closing)
 
     const staged = join(paths.staging, `${name}-ready`)
     await rm(staged, { recursive: true, force: true })
@@ -142,6 +162,8 @@ export interface BootImage {
   /** How long each try may take until the agent answers, in milliseconds. */
   triesMs?: number[]
   log: Logger
+  /** Ends all tries. */
+  signal?: AbortSignal
 }
 
 export interface Booted {
@@ -161,6 +183,7 @@ export async function bootImage({ triesMs = BOOT_TRIES_MS, undo, ...boot }: Boot
       return booted
     } catch (err) {
       await attempt[Symbol.asyncDispose]()
+      boot.signal?.throwIfAborted()
       if (i === triesMs.length - 1) throw err
       boot.log.warn({ err, image: boot.image.id }, 'an image did not boot in time and is tried again')
     }
@@ -169,7 +192,7 @@ export async function bootImage({ triesMs = BOOT_TRIES_MS, undo, ...boot }: Boot
 }
 
 async function tryToBoot(
-  { context, image, size, name, boot }: Omit<BootImage, 'undo' | 'triesMs'>,
+  { context, image, size, name, boot, signal: closing }: Omit<BootImage, 'undo' | 'triesMs'>,
   undo: Undo,
   deadlineMs: number,
 ): Promise<Booted> {
@@ -189,13 +212,14 @@ async function tryToBoot(
   const memory = join(dir, names.memory)
   await makeSparseFile(memory, size.memoryMb * 1024 * 1024, uid)
   const [kernel, initramfs] = [join(dir, names.kernel), join(dir, names.initramfs)]
-  const signal = AbortSignal.timeout(deadlineMs)
+  const signal = AbortSignal.any([AbortSignal.timeout(deadlineMs), ...(closing ? [closing] : [])])
   const vm = await boot({ ...machine, ...size, name, memory, kernel, initramfs, commandLine: COMMAND_LINE }, signal)
   undo.add('vm', () => vm.stop())
   const channel = new AgentChannel(vm)
   undo.add('agent channel', () => channel.close())
   try {
-    await Promise.race([channel.connect(deadlineMs), vm.exited.then(({ reason }) => Promise.reject(new Error(reason)))])
+    const exited = vm.exited.then(({ reason }) => Promise.reject(new Error(reason)))
+    await abortable(Promise.race([channel.connect(deadlineMs), exited]), signal)
     return { vm, machine, channel, health: await askHealth(channel, signal) }
   } catch (cause) {
     const said = new Error(`console:\n${await vm.consoleTail()}`, { cause })

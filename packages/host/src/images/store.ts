@@ -7,7 +7,7 @@ import { entries, publish, writeSynced } from '../fs/durable.js'
 import { imageLayers, names, type Paths } from '../paths.js'
 import { packInitramfs } from './initramfs.js'
 import { kernelPart, rootPart, type PartsOptions } from './parts.js'
-import { digestOf, readRecipes, type KernelRecipe, type RootRecipe } from './recipe.js'
+import { digestOf, readRecipes, serviceSchema, type KernelRecipe, type RootRecipe } from './recipe.js'
 
 const FORMAT = 1
 
@@ -19,6 +19,8 @@ const imageSchema = z.object({
   disk_size_mb: z.int(),
   size_bytes: z.int(),
   kernel: z.string(),
+  service: serviceSchema.optional(),
+  min_memory_mb: z.int().optional(),
 })
 /** A bootable root file system and kernel, in its directory. */
 export type Image = z.infer<typeof imageSchema> & { dir: string }
@@ -26,22 +28,29 @@ export type Image = z.infer<typeof imageSchema> & { dir: string }
 export interface BuildImages extends PartsOptions {
   /** The agent's binary. */
   agent: string
+  /** Which templates' images. Default: all but those that a server builds later. */
+  templates?: string[] | undefined
 }
 
 /** Which images there should be, for these recipes and this agent. */
-async function wanted(
-  agent: string,
-): Promise<{ kernel: KernelRecipe; images: { id: string; root: RootRecipe }[]; agentBytes: Buffer }> {
+async function wanted({ agent, templates }: Pick<BuildImages, 'agent' | 'templates'>): Promise<{
+  kernel: KernelRecipe
+  images: { id: string; root: RootRecipe }[]
+  agentBytes: Buffer
+}> {
   const { kernel, roots } = await readRecipes()
   const agentBytes = await readFile(agent)
   const agentDigest = createHash('sha256').update(agentBytes).digest('hex')
-  const images = roots.map((root) => ({ root, id: `${root.name}-${digestOf(FORMAT, root, kernel, agentDigest)}` }))
+  const isWanted = ({ name, later }: RootRecipe) => (templates ? templates.includes(name) : !later)
+  const images = roots
+    .filter(isWanted)
+    .map((root) => ({ root, id: `${root.name}-${digestOf(FORMAT, root, kernel, agentDigest)}` }))
   return { kernel, images, agentBytes }
 }
 
-/** Builds the images that are missing and returns all of the present recipes'. */
+/** Builds the images that are missing and returns all that are wanted. */
 export async function buildImages(options: BuildImages): Promise<Image[]> {
-  const { kernel, images, agentBytes } = await wanted(options.agent)
+  const { kernel, images, agentBytes } = await wanted(options)
   await Promise.all(
     [options.paths.images, options.paths.parts, options.paths.staging].map((dir) => mkdir(dir, { recursive: true })),
   )
@@ -52,8 +61,11 @@ export async function buildImages(options: BuildImages): Promise<Image[]> {
 }
 
 /** Whether `buildImages` would have something to do. */
-export async function imagesAreBuilt({ paths, agent }: Pick<BuildImages, 'paths' | 'agent'>): Promise<boolean> {
-  const { images } = await wanted(agent)
+export async function imagesAreBuilt({
+  paths,
+  ...which
+}: Pick<BuildImages, 'paths' | 'agent' | 'templates'>): Promise<boolean> {
+  const { images } = await wanted(which)
   const present = await entries(paths.images)
   return images.every(({ id }) => present.includes(id))
 }
@@ -81,7 +93,8 @@ async function build({ id, root, kernel, agentBytes }: Build, options: BuildImag
     packInitramfs({ agent: agentBytes, modules: await readModules(kernelFrom.dir, kernel) }),
   )
   const sizes = { disk_size_mb: root.disk_size_mb, size_bytes: (await stat(disk)).blocks * 512 }
-  await writeImage(staged, { id, name: root.name, kernel: kernelFrom.release, ...sizes })
+  const { name, service, min_memory_mb } = root
+  await writeImage(staged, { id, name, kernel: kernelFrom.release, ...sizes, service, min_memory_mb })
   await publish(staged, paths.image(id))
   return (await openImage(paths, id))!
 }

@@ -1,6 +1,8 @@
 /** Runs a tool to its end. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { abortable } from '../wait.js'
 
 export class ToolError extends Error {
   override readonly name = 'ToolError'
@@ -24,38 +26,57 @@ export interface RunOptions {
 const TAIL = 20
 
 /**
- * Runs a program and waits for it. Aborting kills it.
+ * Runs a program and waits for it. Aborting ends it with all that it started, and does not wait for that: a tool may
+ * take a moment to clean up behind it.
  *
  * @throws {ToolError} with the end of its output when it fails or cannot be started
  */
 export async function run(program: string, args: string[], { signal, env, onLine }: RunOptions = {}): Promise<void> {
-  const tail: string[] = []
+  signal?.throwIfAborted()
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
-    signal,
-    killSignal: 'SIGKILL',
+    // A group of its own, so that what it starts can be ended with it.
+    detached: true,
   })
+  const onAbort = () => leave(child)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    const ended = ending(program, child, onLine)
+    await (signal ? abortable(ended, signal) : ended)
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+type Child = ChildProcessByStdio<null, Readable, Readable>
+
+function ending(program: string, child: Child, onLine: RunOptions['onLine']): Promise<void> {
+  const tail: string[] = []
   for (const input of [child.stdout, child.stderr]) {
     createInterface({ input }).on('line', (line) => {
       if (tail.push(line) > TAIL) tail.shift()
       onLine?.(line)
     })
   }
-  await new Promise<void>((resolve, reject) => {
-    child.once('error', (error) =>
-      reject(signal?.aborted ? error : new ToolError(program, `could not be started (${error.message})`, '')),
-    )
+  return new Promise<void>((resolve, reject) => {
+    child.once('error', (error) => reject(new ToolError(program, `could not be started (${error.message})`, '')))
     child.once('close', (code, killer) => {
-      if (code === 0) resolve()
-      else
-        reject(
-          new ToolError(
-            program,
-            code === null ? `was ended by ${killer}` : `failed with exit code ${code}`,
-            tail.join('\n'),
-          ),
-        )
+      if (code === 0) return resolve()
+      const how = code === null ? `was ended by ${killer}` : `failed with exit code ${code}`
+      reject(new ToolError(program, how, tail.join('\n')))
     })
   })
+}
+
+/** Ends a tool's process group, and keeps nothing that this process would have to stay for. */
+function leave(child: Child): void {
+  child.stdout.destroy()
+  child.stderr.destroy()
+  child.unref()
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
+  } catch {
+    // It has ended already.
+  }
 }

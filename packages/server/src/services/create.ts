@@ -7,6 +7,7 @@ import type { Caller, Context, Timed } from './context.js'
 import { assertWhole, type Damage } from './damage.js'
 import { actorOf } from './events/action.js'
 import type { Starter } from './starter.js'
+import { orBeingBuilt } from './images.js'
 import { resolveRef, sourceOf } from './template.js'
 
 interface Parts {
@@ -26,15 +27,15 @@ export class Creation {
 
   /**
    * Starts a capsule; it runs when this resolves.
-   * @throws Problem `not_found` for the template; `template_corrupt`; `invalid_request` beyond the limits; what the host
-   * says
+   * @throws Problem `not_found` for the template, `host_unavailable` while it is being built; `template_corrupt`;
+   * `invalid_request` beyond the limits; what the host says
    */
   async create(caller: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
     const { teamId } = caller
     const { fleet, store, clock } = this.context
     const host = fleet.pick()
     const { limits } = await host.facts()
-    const { row, version } = await store.transaction(async (within) => {
+    const claimed = store.transaction(async (within) => {
       // In one transaction, so that the version's files cannot be removed in between.
       const template = await resolveRef(within, teamId, wanted.template)
       assertWhole(template)
@@ -44,6 +45,9 @@ export class Creation {
       await within.capsules.insert(row)
       await within.versions.used(version.id, toIso(clock.now()))
       return { row, version }
+    })
+    const { row, version } = await claimed.catch(async (error: unknown) => {
+      throw await orBeingBuilt(host, wanted.template, error)
     })
     return this.parts.background.run(row.id, async () => {
       try {

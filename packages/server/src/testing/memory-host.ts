@@ -61,6 +61,8 @@ export class MemoryHost implements HostClient {
   readonly capsules = new Map<string, MemoryCapsule>()
   readonly snapshots = new Map<string, Stored>()
   offered = [image('minimal'), image('base-python')]
+  /** The names of images that are to come by `build`. */
+  coming: string[] = []
   /** What `reconcile` was told last. */
   expected: Expected | undefined
   /** The programs of every capsule. */
@@ -74,6 +76,7 @@ export class MemoryHost implements HostClient {
   asked = 0
   /** What `samples` tells. */
   using: () => CapsuleSample[] = () => []
+  #changed = () => {}
   #gone: Gone = () => {}
   #damaged: Damaged = () => {}
 
@@ -84,6 +87,21 @@ export class MemoryHost implements HostClient {
 
   async images(): Promise<ImageInfo[]> {
     return this.offered
+  }
+
+  async building(): Promise<string[]> {
+    return this.coming
+  }
+
+  onImages(listener: () => void): void {
+    this.#changed = listener
+  }
+
+  /** The image that was to come is there. */
+  build(name: string): void {
+    this.coming = this.coming.filter((other) => other !== name)
+    this.offered = [...this.offered, image(name)]
+    this.#changed()
   }
 
   async reconcile(expected: Expected): Promise<Reconciled> {

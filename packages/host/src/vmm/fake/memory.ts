@@ -2,7 +2,7 @@
  * The fake machine's memory: a state as JSON, its length before it, in the pages of a memory image and its difference,
  * so that all that is done to those is done to real ones.
  */
-import { closeSync, openSync, statSync } from 'node:fs'
+import { closeSync, openSync, statSync, writeSync } from 'node:fs'
 import { PAGE, readFully } from '../../memory/pages.js'
 import { eachBlock } from '../../memory/read.js'
 import { writeDifference } from '../../memory/write.js'
@@ -12,13 +12,27 @@ const LENGTH = 4
 
 /** Writes a state as the difference from a base image. */
 export function writeState(state: object, base: string, into: WriteMemory): WrittenMemory {
+  const memory = pagesOf(state)
+  const runs = Uint32Array.of(0, memory.length / PAGE)
+  return writeDifference({ from: [{ runs, buffer: memory.buffer }], base, ...into })
+}
+
+/** Writes a state into a base image. */
+export function writeBase(state: object, base: string): void {
+  const fd = openSync(base, 'r+')
+  try {
+    writeSync(fd, pagesOf(state), 0, undefined, 0)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function pagesOf(state: object): Buffer<SharedArrayBuffer> {
   const text = Buffer.from(JSON.stringify(state))
-  const count = Math.ceil((LENGTH + text.length) / PAGE)
-  const buffer = new SharedArrayBuffer(count * PAGE)
-  const memory = Buffer.from(buffer)
+  const memory = Buffer.from(new SharedArrayBuffer(Math.ceil((LENGTH + text.length) / PAGE) * PAGE))
   memory.writeUInt32LE(text.length, 0)
   text.copy(memory, LENGTH)
-  return writeDifference({ from: [{ runs: Uint32Array.of(0, count), buffer }], base, ...into })
+  return memory
 }
 
 /** Reads the state of a base image and a difference; undefined where there never was one. */

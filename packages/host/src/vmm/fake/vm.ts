@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
 import type { FakeMachine } from './machine.js'
-import { writeState } from './memory.js'
+import { writeBase, writeState } from './memory.js'
 import type { FakeWorld } from './world.js'
 
 /** A driver's hold on a fake machine. */
@@ -33,6 +33,8 @@ export class FakeVm implements Vm {
       await this.world.pass('capture')
       const { state } = this.machine.guest
       this.machine.flushDisk(diskLayer)
+      // As with a real one that was booted, its memory is the file.
+      if (!memory) writeBase(state, this.record.memory)
       if (goesOn) await this.resume()
       const writeMemory = async () => {
         await this.world.pass('write')
