@@ -67,8 +67,10 @@ async function send({ commands }: CodeRunner, data: string, options: RunCodeOpti
   const limit = Math.min(Math.ceil(timeoutSec) + GRACE_SEC, LONGEST_SEC)
   const events = commands.stream({ cmd: 'curl', args }, { timeoutSec: limit, ...(signal ? { signal } : {}) })
   const execution: Execution = { results: [], logs: { stdout: [], stderr: [] }, timedOut: false }
-  for await (const text of splitLines(stdoutOf(events)))
-    if (take(execution, JSON.parse(text) as Line, options)) return execution
+  let isWhole = false
+  // To the end of curl: leaving before would be to kill it.
+  for await (const text of splitLines(stdoutOf(events))) isWhole = take(execution, JSON.parse(text) as Line, options)
+  if (isWhole) return execution
   throw errorOf('The code runner broke off before the cell had ended.', { code: 'agent_error', status: 502 })
 }
 

@@ -59,6 +59,7 @@ function reply(status: string, body: ReplyBody): Json {
       content: { 'application/x-ndjson': { schema: { type: 'string' }, 'x-line-schema': named(body.schema) } },
     }
   if (body.kind === 'socket') return socket(body)
+  if (body.kind === 'tunnel') return { description: body.description }
   if (body.kind === 'events')
     return {
       description: body.description,

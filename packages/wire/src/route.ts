@@ -23,6 +23,8 @@ export type ReplyBody =
   | { kind: 'events'; schema: z.ZodType; description: string }
   /** The request is upgraded to a WebSocket, over which messages of JSON go both ways. */
   | { kind: 'socket'; fromClient: z.ZodType; fromServer: z.ZodType; description: string }
+  /** The request is upgraded to a connection for raw bytes. */
+  | { kind: 'tunnel'; description: string }
 
 /** One route of the API, as data: the server serves it, the OpenAPI document shows it, the tests check against it. */
 export interface Route {
@@ -64,5 +66,10 @@ export const json = <T extends z.ZodType>(schema: T) => ({ kind: 'json', schema 
 
 /** Whether a route is for WebSockets. */
 export function isSocketRoute(route: Route): boolean {
-  return route.replies[101] !== undefined
+  return route.replies[101]?.kind === 'socket'
+}
+
+/** Whether a route is for connections of raw bytes. */
+export function isTunnelRoute(route: Route): boolean {
+  return route.replies[101]?.kind === 'tunnel'
 }

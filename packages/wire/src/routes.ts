@@ -12,6 +12,7 @@ import { processRoutes } from './routes/processes.js'
 import { serverRoutes } from './routes/server.js'
 import { snapshotRoutes } from './routes/snapshots.js'
 import { socketRoutes } from './routes/sockets.js'
+import { tunnelRoutes } from './routes/tunnels.js'
 import { templateSchema, verificationSchema, versionSchema } from './snapshots.js'
 
 export const routes = {
@@ -19,6 +20,7 @@ export const routes = {
   ...capsuleRoutes,
   ...processRoutes,
   ...socketRoutes,
+  ...tunnelRoutes,
   ...fileRoutes,
   ...snapshotRoutes,
   ...keyRoutes,
@@ -28,6 +30,8 @@ export const routes = {
 export type RouteName = keyof typeof routes
 /** The routes that are for WebSockets. */
 export type SocketRouteName = keyof typeof socketRoutes
+/** The routes that are for connections of raw bytes. */
+export type TunnelRouteName = keyof typeof tunnelRoutes
 
 /** Schemas that the OpenAPI document lists by name besides those of the routes. */
 export const namedSchemas = {

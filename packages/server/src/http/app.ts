@@ -4,11 +4,13 @@ import { Readable } from 'node:stream'
 import {
   basePaths,
   isSocketRoute,
+  isTunnelRoute,
   Problem,
   routes,
   type Route,
   type RouteName,
   type SocketRouteName,
+  type TunnelRouteName,
 } from '@wrenn/wire'
 import {
   fastify,
@@ -34,6 +36,7 @@ import { serveSocket } from './socket-call.js'
 import { socketRouteOf } from './sockets.js'
 import { serveTelemetry } from './telemetry.js'
 import { serverTiming } from './timing.js'
+import { serveTunnel } from './tunnel-call.js'
 import { hasHead, refuseUnknown } from './unknown.js'
 import { Upgrades } from './upgrade.js'
 
@@ -94,50 +97,49 @@ interface AddRoutes {
   upgrades: Upgrades
 }
 
-function addRoutes(app: FastifyInstance, { services, version, upgrades }: AddRoutes): void {
-  const handlers = makeHandlers(services, version)
-  const authenticate = async (request: FastifyRequest) => {
-    const { 'x-api-key': key } = request.headers
-    // It may come with the first message.
-    if (key === undefined && upgrades.isUpgrading(request)) return
-    Object.assign(request, { caller: await services.keys.authenticate(Array.isArray(key) ? key[0] : key) } satisfies {
-      caller: Caller
-    })
-  }
+function addRoutes(app: FastifyInstance, parts: AddRoutes): void {
+  const serve = serverOf(parts)
   for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
-    const serve = isSocketRoute(route)
-      ? async (request: FastifyRequest, reply: FastifyReply) => {
-          const socketName = name as SocketRouteName
-          await serveSocket({
-            name: socketName,
-            socketRoute: socketRouteOf[socketName],
-            services,
-            upgrades,
-            request,
-            reply,
-          })
-        }
-      : async (request: FastifyRequest, reply: FastifyReply) => {
-          const call = {
-            name,
-            handler: (handlers as Record<string, unknown>)[name] as Handler<RouteName>,
-            request,
-            reply,
-          }
-          const idempotencyKey = idempotencyKeyOf(route, request)
-          if (idempotencyKey !== undefined) return answerOnce(services.idempotency, idempotencyKey, call)
-          return send(reply, await runCall({ ...call, isDetached: false }))
-        }
     for (const base of basePaths) {
       app.route({
         method: route.method,
         url: base + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
         exposeHeadRoute: hasHead(route),
         // The key is checked before the body is read.
-        onRequest: [...(route.auth ? [authenticate] : []), typeIgnored(route)],
-        handler: serve,
+        onRequest: [...(route.auth ? [authentication(parts, route)] : []), typeIgnored(route)],
+        handler: (request, reply) => serve(name, request, reply),
       })
     }
+  }
+}
+
+/** Finds out whose key a request has. */
+function authentication({ services, upgrades }: AddRoutes, route: Route) {
+  return async (request: FastifyRequest): Promise<void> => {
+    const { 'x-api-key': key } = request.headers
+    // A WebSocket may bring it with its first message.
+    if (key === undefined && isSocketRoute(route) && upgrades.isWebSocket(request)) return
+    const caller: Caller = await services.keys.authenticate(Array.isArray(key) ? key[0] : key)
+    Object.assign(request, { caller })
+  }
+}
+
+type ServeRequest = (name: RouteName, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
+
+function serverOf({ services, version, upgrades }: AddRoutes): ServeRequest {
+  const handlers: Record<string, unknown> = makeHandlers(services, version)
+  return async (name, request, reply) => {
+    const route: Route = routes[name]
+    const upgrading = { services, upgrades, request, reply }
+    if (isSocketRoute(route)) {
+      const socketName = name as SocketRouteName
+      return serveSocket({ name: socketName, socketRoute: socketRouteOf[socketName], ...upgrading })
+    }
+    if (isTunnelRoute(route)) return serveTunnel({ name: name as TunnelRouteName, ...upgrading })
+    const call = { name, handler: handlers[name] as Handler<RouteName>, request, reply }
+    const idempotencyKey = idempotencyKeyOf(route, request)
+    if (idempotencyKey !== undefined) return answerOnce(services.idempotency, idempotencyKey, call)
+    return send(reply, await runCall({ ...call, isDetached: false }))
   }
 }
 

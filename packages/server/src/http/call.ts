@@ -1,5 +1,13 @@
 /** One request, as the handlers see it: parsed at the border, and no sooner than the contract's order of checks says. */
-import { Problem, routes, type Route, type RouteName, type SocketRouteName, type Timings } from '@wrenn/wire'
+import {
+  Problem,
+  routes,
+  type Route,
+  type RouteName,
+  type SocketRouteName,
+  type Timings,
+  type TunnelRouteName,
+} from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Caller } from '../services/context.js'
@@ -39,7 +47,7 @@ export interface Answer {
 export type Handler<N extends RouteName> = (call: Call<N>) => Promise<Answer>
 
 /** What each route does. */
-export type Handlers = { [N in Exclude<RouteName, SocketRouteName>]: Handler<N> }
+export type Handlers = { [N in Exclude<RouteName, SocketRouteName | TunnelRouteName>]: Handler<N> }
 
 export interface RunCall {
   name: RouteName

@@ -41,6 +41,7 @@ const fill = (path: string) =>
     .replace('{name}', 'nothing-of-this-name')
     .replace('{version}', '1')
     .replace('{selector}', 'some')
+    .replace('{port}', '80')
     .replace('{id}', path.includes('api-keys') ? newId('key') : newId('capsule'))
 const isStream = ({ responses }: Operation) => JSON.stringify(responses['200'] ?? {}).includes('text/event-stream')
 const label = ({ method, path }: { method: string; path: string }) => `${method} ${path}`
@@ -80,7 +81,9 @@ test('every operation that is documented is served, on both bases', async () => 
 })
 
 test('every route for WebSockets takes requests for an upgrade, on both bases, and documents both directions', async () => {
-  const sockets = operations.filter(({ operation }) => '101' in operation.responses)
+  const sockets = operations.filter(
+    ({ operation }) => 'x-websocket-messages' in ((operation.responses['101'] ?? {})),
+  )
   expect(sockets.map(({ operation }) => operation.operationId)).toEqual(['execStream', 'processStream', 'terminal'])
   for (const { path, operation } of sockets) {
     expect(operation.responses['101']).toMatchObject({

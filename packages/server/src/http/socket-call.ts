@@ -66,12 +66,12 @@ export async function serveSocket(serve: Serve): Promise<void> {
   const begin = { ...parse(serve), request, services, signal: ended(request) }
   const open = async (by: Caller) => {
     const guest = await services.inside.guest({ caller: by, id: begin.params.id, onEnd })
-    upgrades.assertUpgrading(request)
+    upgrades.assertWebSocket(request)
     return serve.socketRoute.open({ ...begin, guest })
   }
   try {
     const opened = caller ? await open(caller) : undefined
-    const ws = upgrades.accept(request, reply)
+    const ws = upgrades.acceptWebSocket(request, reply)
     if (!ws) return end()
     const peer = new Peer(ws, services.clock)
     void talk(peer, serve, async () => (opened ?? (await open(await authenticated(peer, services))))(peer)).finally(end)
@@ -89,7 +89,7 @@ function parse({ name, request }: Serve): Pick<SocketCall, 'params' | 'query'> {
   }
 }
 
-function ended({ raw }: FastifyRequest): AbortSignal {
+export function ended({ raw }: FastifyRequest): AbortSignal {
   const controller = new AbortController()
   const abort = () => controller.abort(new Problem('invalid_request', 'The client hung up.'))
   if (raw.socket.destroyed) abort()

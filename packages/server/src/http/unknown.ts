@@ -1,4 +1,4 @@
-import { basePaths, isSocketRoute, Problem, routes, type Route } from '@wrenn/wire'
+import { basePaths, Problem, routes, type Route } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** What is served besides the routes of the API. */
@@ -30,5 +30,5 @@ export function refuseUnknown(request: FastifyRequest, reply: FastifyReply): nev
 
 /** Whether it can be asked for its head alone: what lasts as long as a program does would have to be begun for that. */
 export function hasHead(route: Route): boolean {
-  return route.method === 'GET' && !isSocketRoute(route) && route.replies[200]?.kind !== 'lines'
+  return route.method === 'GET' && route.replies[101] === undefined && route.replies[200]?.kind !== 'lines'
 }

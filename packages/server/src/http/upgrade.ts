@@ -1,12 +1,12 @@
 /**
  * Requests that want another protocol. They go the way of all requests, through the router and its hooks, so that refusals are answered like any
- * other; a route for WebSockets then takes the connection over with `accept`.
+ * other; a route for WebSockets, or for tunnels, then takes the connection over with `acceptWebSocket` or `acceptTunnel`.
  */
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Problem } from '@wrenn/wire'
+import { Problem, TUNNEL_PROTOCOL } from '@wrenn/wire'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { answerParserError } from './errors.js'
@@ -36,7 +36,7 @@ export class Upgrades {
 
   /** What is done with a request that the parser takes for an upgrade. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (!isWebSocket(request)) return this.#decline(request, socket, head)
+    if (!isWebSocket(request) && !isTunnel(request)) return this.#decline(request, socket, head)
     socket.on('error', () => {})
     // Of a peer that is not read from, or does not read, only the kernel can find out that it is gone.
     ;(socket as Socket).setKeepAlive(true, KEEP_ALIVE_MS)
@@ -50,14 +50,35 @@ export class Upgrades {
     this.app.routing(request, response)
   }
 
-  /** @throws Problem `invalid_request` when a request cannot be accepted */
-  assertUpgrading(request: FastifyRequest): void {
-    if (!this.isUpgrading(request)) throw notUpgrading()
+  /** @throws Problem `invalid_request` when a request cannot be accepted as a WebSocket */
+  assertWebSocket(request: FastifyRequest): void {
+    if (!this.isWebSocket(request)) throw noWebSocket()
   }
 
-  /** Whether a request can be accepted. */
-  isUpgrading({ raw }: FastifyRequest): boolean {
-    return this.#upgrading.has(raw)
+  /** Whether a request can be accepted as a WebSocket. */
+  isWebSocket({ raw }: FastifyRequest): boolean {
+    return this.#upgrading.has(raw) && isWebSocket(raw)
+  }
+
+  /** @throws Problem `invalid_request` when a request cannot be accepted as a tunnel */
+  assertTunnel({ raw }: FastifyRequest): void {
+    if (!this.#upgrading.has(raw) || !isTunnel(raw)) throw noTunnel()
+  }
+
+  /**
+   * Makes a connection for raw bytes of a request's; nothing more is answered through `reply`.
+   * @returns undefined when the client has gone meanwhile
+   * @throws Problem `invalid_request` when it did not ask for one
+   */
+  acceptTunnel(request: FastifyRequest, reply: FastifyReply): Socket | undefined {
+    this.assertTunnel(request)
+    const { response, socket, head } = this.#upgrading.get(request.raw)!
+    reply.hijack()
+    if (socket.destroyed) return undefined
+    response.detachSocket(socket as Socket)
+    if (head.length > 0) socket.unshift(head)
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL_PROTOCOL}\r\n\r\n`)
+    return socket as Socket
   }
 
   /**
@@ -65,10 +86,10 @@ export class Upgrades {
    * @returns undefined when the client has gone meanwhile
    * @throws Problem `invalid_request` when it did not ask for one
    */
-  accept({ raw }: FastifyRequest, reply: FastifyReply): WebSocket | undefined {
-    const upgrading = this.#upgrading.get(raw)
-    if (!upgrading) throw notUpgrading()
-    const { response, socket, head } = upgrading
+  acceptWebSocket(request: FastifyRequest, reply: FastifyReply): WebSocket | undefined {
+    this.assertWebSocket(request)
+    const { raw } = request
+    const { response, socket, head } = this.#upgrading.get(raw)!
     reply.hijack()
     if (socket.destroyed) return undefined
     response.detachSocket(socket as Socket)
@@ -100,7 +121,13 @@ export class Upgrades {
   }
 }
 
-function notUpgrading(): Problem {
+function noTunnel(): Problem {
+  return new Problem('invalid_request', 'This route is for tunnels.', {
+    hint: `Ask for it with the headers "Connection: Upgrade" and "Upgrade: ${TUNNEL_PROTOCOL}".`,
+  })
+}
+
+function noWebSocket(): Problem {
   return new Problem('invalid_request', 'This route is for WebSockets.', {
     hint: 'Connect to it with ws:// or wss://.',
   })
@@ -117,4 +144,8 @@ function isWebSocket({ method, headers }: IncomingMessage): boolean {
     KEY.test(key ?? '') &&
     (version === '13' || version === '8')
   )
+}
+
+function isTunnel({ method, headers: { upgrade } }: IncomingMessage): boolean {
+  return method === 'GET' && upgrade?.toLowerCase() === TUNNEL_PROTOCOL
 }
