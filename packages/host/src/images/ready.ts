@@ -21,6 +21,7 @@ import { Undo } from '../undo.js'
 import type { BootSpec, Needs, Vm } from '../vmm/types.js'
 import { digestOf } from './recipe.js'
 import type { Image } from './store.js'
+import { warmUp } from './warm.js'
 
 export interface Size {
   vcpus: number
@@ -34,11 +35,14 @@ export interface Size {
  */
 const BOOT_TRIES_MS = [15_000, 15_000, 20_000, 30_000, 60_000]
 const PREPARE_MS = 60_000
+/** Part of the name of what is ready; raised when what is done before the capture changes. */
+const READY = 2
 /**
  * The command line of every boot. The console is for error messages alone. Memory is wiped when it is freed rather than
- * when it is given out: what a program left behind reaches no snapshot, and takes no room in one.
+ * when it is given out: what a program left behind reaches no snapshot, and takes no room in one. What nothing in a
+ * capsule uses is off, since each start runs through it: security modules without a policy, and pressure accounting.
  */
-const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t init_on_free=1'
+const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t init_on_free=1 lsm=landlock,yama psi=0'
 
 export class ReadyImages {
   readonly #making = new Map<string, Promise<Snapshot>>()
@@ -89,6 +93,7 @@ export class ReadyImages {
     await rm(staged, { recursive: true, force: true })
     await mkdir(staged, { mode: 0o755 })
     undo.add('staged image', () => rm(staged, { recursive: true, force: true }))
+    await warmUp(booted.channel, log)
     await prepare(booted.channel, PREPARE_MS)
     const { devices } = await vm.capture({ goesOn: false })
     await vm.stop()
@@ -205,5 +210,5 @@ async function tryToBoot(
 
 /** Names a size on a machine: what was captured under one is not restored under another. */
 function sizeName({ vcpus, memoryMb }: Size, needs: Needs): string {
-  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(FORMAT, COMMAND_LINE, needs)}`
+  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(FORMAT, READY, COMMAND_LINE, needs)}`
 }
