@@ -37,6 +37,11 @@ export async function replaceFile(path: string, data: string): Promise<void> {
 /** Moves a finished directory, whose files are synced already, to its final name, durably. */
 export async function publish(staged: string, final: string): Promise<void> {
   await sync(staged)
+  await place(staged, final)
+}
+
+/** As `publish`, of a directory that is synced itself. */
+export async function place(staged: string, final: string): Promise<void> {
   await rename(staged, final)
   await sync(dirname(final))
 }

@@ -101,8 +101,8 @@ export interface WrittenMemory {
 export interface WriteMemory {
   /** The file to make. */
   into: string
-  /** Whether it is to have a digest. */
-  digest: boolean
+  /** Whether it is to last: it gets a digest, and the disk begins with it at once. */
+  lasting: boolean
 }
 
 /** A guest of one instant, as far as it is in our memory, or in that of the paused vm. */

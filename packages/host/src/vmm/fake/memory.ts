@@ -3,6 +3,7 @@
  * so that all that is done to those is done to real ones.
  */
 import { closeSync, openSync, statSync } from 'node:fs'
+import { digestFile } from '../../fs/digest.js'
 import { PAGE, readFully } from '../../memory/pages.js'
 import { eachBlock } from '../../memory/read.js'
 import { writeDifference } from '../../memory/write.js'
@@ -11,14 +12,15 @@ import type { WriteMemory, WrittenMemory } from '../types.js'
 const LENGTH = 4
 
 /** Writes a state as the difference from a base image. */
-export function writeState(state: object, base: string, into: WriteMemory): WrittenMemory {
+export async function writeState(state: object, base: string, into: WriteMemory): Promise<WrittenMemory> {
   const text = Buffer.from(JSON.stringify(state))
   const count = Math.ceil((LENGTH + text.length) / PAGE)
   const buffer = new SharedArrayBuffer(count * PAGE)
   const memory = Buffer.from(buffer)
   memory.writeUInt32LE(text.length, 0)
   text.copy(memory, LENGTH)
-  return writeDifference({ from: [{ runs: Uint32Array.of(0, count), buffer }], base, ...into })
+  const written = await writeDifference({ from: [{ runs: Uint32Array.of(0, count), buffer }], base, ...into })
+  return { ...written, sha256: into.lasting ? digestFile(into.into) : undefined }
 }
 
 /** Reads the state of a base image and a difference; undefined where there never was one. */
