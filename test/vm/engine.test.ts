@@ -80,15 +80,15 @@ test('a live snapshot cuts neither a command that streams nor an upload', async 
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       await new Promise((resolve) => setTimeout(resolve, 30))
-      if (sent++ < 60) controller.enqueue(content)
-      else controller.close()
+      if (++sent > 5 && areTaken) controller.close()
+      else controller.enqueue(content)
     },
   })
-  let sent = 0
+  let [sent, areTaken] = [0, false]
   const uploading = capsule.files.write('/root/upload', body)
   await expect.poll(() => sent).toBeGreaterThan(5)
   for (const name of ['live-1', 'live-2']) await capsule.createSnapshot({ name, keepSource: true })
-  expect(sent, 'the snapshots were taken meanwhile').toBeLessThan(61)
+  areTaken = true
   const events = (await streaming).bytes.toString().trim().split('\n')
   const parsed = events.map((line) => JSON.parse(line) as { type: string; data?: string; exit_code?: number })
   const out = parsed.map(({ type, data }) => (type === 'stdout' ? data : '')).join('')
@@ -96,7 +96,7 @@ test('a live snapshot cuts neither a command that streams nor an upload', async 
   expect(parsed.at(-1)).toMatchObject({ type: 'exit', exit_code: 0 })
   await uploading
   expect(
-    Buffer.from(await capsule.files.readBytes('/root/upload')).equals(Buffer.concat(Array(60).fill(content))),
+    Buffer.from(await capsule.files.readBytes('/root/upload')).equals(Buffer.concat(Array(sent - 1).fill(content))),
   ).toBe(true)
 })
 
