@@ -175,6 +175,14 @@ test('what was folded and flattened gives the same memory and disk', async () =>
     await run(clone, 'echo more > /root/more')
   }
   expect(await run(source, sum)).toBe(sums)
+  // The disk of the source that ran on was made shorter too, under it.
+  const record = JSON.parse(await readFile(join(runDir(source), 'capsule.json'), 'utf8')) as {
+    origin: Parts['manifest']
+  }
+  expect(record.origin.disk.length).toBeLessThanOrEqual(5)
+  await source.createSnapshot({ name: 'generation-6', keepSource: true })
+  await using latest = await client.capsules.create({ template: 'generation-6' })
+  expect(await run(latest, sum)).toBe(sums)
   const verified = await api.call('verifySnapshot', { params: { name: 'generation-5' }, json: {} })
   expect(verified.body.ok).toBe(true)
   await source.destroy()

@@ -124,6 +124,8 @@ export interface Vm {
   resume(): Promise<void>
   /** Takes memory, devices and disk of one instant. When it fails, the guest runs on. */
   capture(plan: CapturePlan): Promise<Captured>
+  /** Puts one disk layer in the place of several below the one that is written, while the guest runs. */
+  shortenDisk(shorten: ShortenDisk): Promise<void>
   /** Opens one of the agent's two ports. A new opening replaces the one before. */
   openPort(port: AgentPort): Promise<Duplex>
   /** The last that the guest's console said, for error messages; empty where there is none. */
@@ -144,6 +146,18 @@ export interface FlattenDisk {
   /** The name of the layer to make. */
   into: string
   diskSizeMb: number
+}
+
+/** Paths of layers. */
+export interface ShortenDisk {
+  /** The lowest, which stays. */
+  root: string
+  /** Those over it, lowest first. */
+  replaced: readonly string[]
+  /** What takes their place, with the same content. */
+  into: string
+  /** The one over them, which stays. */
+  above: string
 }
 
 export interface FoldMemory {
