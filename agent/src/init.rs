@@ -28,9 +28,8 @@ pub fn start() -> Result<(), String> {
     step("mounting the rest", mount_rest())?;
     step("bringing up the loopback interface", loopback_up())?;
     step("setting the hostname", set_hostname("wrenn"))?;
-    step("preferring the agent", prefer())?;
-    // Whatever uses up the memory, the agent is the last to be ended for it.
-    step("protecting the agent", fs::write("/proc/self/oom_score_adj", "-1000"))
+    // When memory is used up, the kernel never ends process 1 for it; processors it has to be given.
+    step("preferring the agent", prefer())
 }
 
 /// Says on the console why there is no capsule.

@@ -2,6 +2,7 @@
 
 mod body;
 mod channel;
+mod children;
 mod entry;
 mod exec;
 mod failure;
@@ -9,6 +10,7 @@ mod files;
 mod frames;
 mod http;
 mod init;
+mod launch;
 mod limits;
 mod link;
 mod log;
@@ -35,10 +37,10 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use crate::channel::Channel;
+use crate::children::{Children, Listening};
 use crate::renew::Machine;
 use crate::state::State;
 
@@ -78,12 +80,14 @@ fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) 
     if let Err(error) = limits::raise() {
         init::complain(&format!("raising the limit of descriptors: {error}"));
     }
+    // Before there is another thread.
+    let children = Children::watch();
     let runtime = pool::start().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
     let served = runtime.and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {
             let (control, data) = open()?;
             let state = Rc::new(State::new(machine));
-            spawn_local(reap(state.clone(), signal(SignalKind::child())?));
+            spawn_local(reap(state.clone(), children?.listen()?));
             link::serve(control, data, state).await
         })
     });
@@ -91,8 +95,8 @@ fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) 
 }
 
 /// Reaps whenever a child has ended. Children that end without end must not keep the agent from everything else.
-async fn reap(state: Rc<State>, mut children: tokio::signal::unix::Signal) {
-    while children.recv().await.is_some() {
+async fn reap(state: Rc<State>, children: Listening) {
+    while children.ended().await.is_ok() {
         while state.processes.reap() {
             yield_now().await;
         }

@@ -23,10 +23,14 @@ pub fn open_to_write(path: &str) -> io::Result<File> {
     OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
-/// Replaces a text.
+/// Replaces a text, in place: a file that is emptied first gives up its place on the disk and has to find another, which
+/// costs many times what the writing does.
 pub fn write(path: &str, text: &str) -> io::Result<()> {
-    let options = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(path);
-    options?.write_all(text.as_bytes())
+    let options = OpenOptions::new().write(true).create(true).truncate(false).custom_flags(libc::O_NONBLOCK).open(path);
+    let mut file = options?;
+    file.write_all(text.as_bytes())?;
+    let length = text.len() as u64;
+    if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
 
 use crate::failure::{Code, Failure};
 use crate::files;
 use crate::frames;
-use crate::limits;
-use crate::pty::{self, Size, Terminal};
+use crate::launch::{Launch, launch};
+use crate::pty::{Size, Terminal};
+use crate::system;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -104,51 +103,55 @@ pub fn spawn(spec: &Spec) -> Result<Spawned, Failure> {
     }
     let program = find(&spec.cmd, environment.get("PATH").unwrap_or(&PATH), &cwd)?;
 
-    let mut command = Command::new(&program);
-    command.arg0(&spec.cmd).args(&spec.args).env_clear().envs(&environment).current_dir(&cwd);
-    let terminal = spec.pty.map(Terminal::open).transpose()?;
-    connect(&mut command, spec, terminal.as_ref()).map_err(|error| failure_of(&error, &spec.cmd))?;
-    let mut child = command.spawn().map_err(|error| failure_of(&error, &spec.cmd))?;
-    let connection = terminal.map_or_else(|| pipes_of(&mut child), Connection::Terminal);
-    Ok(Spawned { pid: child.id() as i32, connection })
+    let Stdio { theirs, kept, connection } = Stdio::open(spec)?;
+    let pid = launch(&Launch {
+        program: &program,
+        arg0: &spec.cmd,
+        args: &spec.args,
+        environment: &environment,
+        cwd: &cwd,
+        stdio: theirs,
+        has_terminal: spec.pty.is_some(),
+    })
+    .map_err(|error| failure_of(&error, &spec.cmd))?;
+    drop(kept);
+    Ok(Spawned { pid, connection })
 }
 
-fn pipes_of(child: &mut Child) -> Connection {
-    let stdout = child.stdout.take().map(|pipe| (OwnedFd::from(pipe), frames::STDOUT));
-    let stderr = child.stderr.take().map(|pipe| (OwnedFd::from(pipe), frames::STDERR));
-    Connection::Pipes(child.stdin.take().map(OwnedFd::from), stdout.into_iter().chain(stderr).collect())
+/// A program's stdin, stdout and stderr.
+struct Stdio {
+    /// The ends that become the program's.
+    theirs: [RawFd; 3],
+    /// Those of them that are open until it has them.
+    kept: Vec<OwnedFd>,
+    connection: Connection,
 }
 
-/// Says what the program's stdin, stdout and stderr are, and what is done before it begins.
-fn connect(command: &mut Command, spec: &Spec, terminal: Option<&Terminal>) -> io::Result<()> {
-    // SAFETY: only calls that are allowed between fork and exec.
-    unsafe { command.pre_exec(prepare_child) };
-    if let Some(Terminal { slave, .. }) = terminal {
-        command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave.try_clone()?);
-        // SAFETY: one such call.
-        unsafe { command.pre_exec(pty::take_stdin) };
-    } else {
-        command.stdin(if spec.has_stdin() { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    }
-    Ok(())
-}
-
-fn prepare_child() -> io::Result<()> {
-    // SAFETY: system calls on constants.
-    unsafe {
-        if libc::setsid() < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // The agent's protection from the out-of-memory killer is not passed on.
-        let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
-        if file >= 0 {
-            libc::write(file, c"0".as_ptr().cast(), 1);
-            libc::close(file);
+impl Stdio {
+    fn open(spec: &Spec) -> Result<Stdio, Failure> {
+        match spec.pty {
+            Some(size) => Ok(Stdio::terminal(Terminal::open(size)?)),
+            None => Stdio::pipes(spec.has_stdin()).map_err(|error| failure_of(&error, &spec.cmd)),
         }
     }
-    limits::apply_to_child();
-    Ok(())
+
+    fn terminal(terminal: Terminal) -> Stdio {
+        let theirs = [terminal.slave.as_raw_fd(); 3];
+        Stdio { theirs, kept: vec![], connection: Connection::Terminal(terminal) }
+    }
+
+    fn pipes(has_stdin: bool) -> io::Result<Stdio> {
+        let (input, stdin) = if has_stdin {
+            let (reader, writer) = system::pipe()?;
+            (reader, Some(writer))
+        } else {
+            (fs::File::open("/dev/null")?.into(), None)
+        };
+        let ((stdout, out), (stderr, err)) = (system::pipe()?, system::pipe()?);
+        let theirs = [&input, &out, &err].map(AsRawFd::as_raw_fd);
+        let outputs = vec![(stdout, frames::STDOUT), (stderr, frames::STDERR)];
+        Ok(Stdio { theirs, kept: vec![input, out, err], connection: Connection::Pipes(stdin, outputs) })
+    }
 }
 
 /// Looks a program up as a shell would: by the PATH that it will have itself.

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 /// The kernel's release, as `uname -r` says.
@@ -94,6 +94,16 @@ pub fn random_hex(bytes: usize) -> String {
     // SAFETY: the buffer is valid for its length.
     unsafe { libc::getrandom(random.as_mut_ptr().cast(), random.len(), 0) };
     random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A pipe: the end to read, and the end to write.
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [0; 2];
+    // SAFETY: there is room for two; what is opened is owned at once.
+    unsafe {
+        check(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC))?;
+        Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
 }
 
 /// Lets reads and writes return at once when they would have to wait.

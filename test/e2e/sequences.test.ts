@@ -1,4 +1,5 @@
 /** Random sequences of everything that is done to capsules and snapshots, with upkeep under way all the time. */
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runSequence } from '../support/sequence.js'
 import { startFake, type FakeRunning } from '../support/wrenn.js'
@@ -6,11 +7,13 @@ import { startFake, type FakeRunning } from '../support/wrenn.js'
 /** One sequence after the other is begun for so long. */
 const SECONDS = Number(process.env['WRENN_SEQUENCE_SECONDS'] ?? 40)
 const given = process.env['WRENN_SEED']
+/** A file system in memory, where there is one: nothing here is about power cuts, and most of the time would go to syncs. */
+const memory = '/dev/shm'
 
 let wrenn: FakeRunning
 beforeAll(async () => {
   // A few pages are many here, and whatever was not started from for an instant is cold.
-  wrenn = await startFake({ foldBytes: 24 * 1024, mostLayers: 3, coldMs: 30 })
+  wrenn = await startFake({ foldBytes: 24 * 1024, mostLayers: 3, coldMs: 30 }, existsSync(memory) ? memory : undefined)
 })
 afterAll(() => wrenn.end())
 

@@ -51,9 +51,13 @@ export interface FakeRunning extends Running {
   end(): Promise<void>
 }
 
-/** Starts on the fake vmm, with an empty data directory and the platform's templates. */
-export async function startFake(upkeep?: Partial<UpkeepRules>): Promise<FakeRunning> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'wrenn-e2e-'))
+/**
+ * Starts on the fake vmm, with an empty data directory and the platform's templates.
+ *
+ * @param parent where the data directory is made
+ */
+export async function startFake(upkeep?: Partial<UpkeepRules>, parent = tmpdir()): Promise<FakeRunning> {
+  const dataDir = await mkdtemp(join(parent, 'wrenn-e2e-'))
   const world = new FakeWorld()
   const paths = pathsOf(dataDir)
   const images = [await makeFakeImage(paths, 'minimal'), await makeFakeImage(paths, 'base-python')]

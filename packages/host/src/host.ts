@@ -24,12 +24,14 @@ import { captureCapsule } from './capsules/capture.js'
 import { LiveCapsules } from './capsules/live.js'
 import { reconcile } from './capsules/reconcile.js'
 import { diskBytesOf, sample } from './capsules/sample.js'
+import { Shortening } from './capsules/shorten.js'
 import { startCapsule, type Start, type WithSnapshot } from './capsules/start.js'
 import type { Context } from './context.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
+import { Locks } from './snapshots/locks.js'
 import { Snapshots } from './snapshots/snapshots.js'
-import { Upkeep, type UpkeepRules } from './snapshots/upkeep.js'
+import { Upkeep, upkeepRules, type UpkeepRules } from './snapshots/upkeep.js'
 
 /** How many starts are under way at once, for each processor: more would only make all of them late. */
 const STARTS_PER_PROCESSOR = 4
@@ -56,6 +58,9 @@ export class Host implements HostClient {
   readonly #snapshots: Snapshots
   readonly #starting = pLimit(availableParallelism() * STARTS_PER_PROCESSOR)
   readonly #upkeep: Upkeep
+  /** Of capsules: one changes what a capsule's disk consists of. */
+  readonly #locks = new Locks()
+  readonly #shortening: Shortening
   readonly #onClose: (() => Promise<void>) | undefined
   #onImages: () => void = () => {}
 
@@ -68,6 +73,8 @@ export class Host implements HostClient {
     this.#live = new LiveCapsules(context)
     this.#snapshots = new Snapshots(context)
     this.#upkeep = new Upkeep(context, this.#snapshots, upkeep)
+    const { mostLayers } = { ...upkeepRules, ...upkeep }
+    this.#shortening = new Shortening(context, { live: this.#live, locks: this.#locks, mostLayers })
     this.#onClose = onClose
   }
 
@@ -146,7 +153,9 @@ export class Host implements HostClient {
   }
 
   async capture({ capsuleId, ...spec }: CaptureSpec): Promise<SnapshotInfo> {
-    const info = await captureCapsule(this.#context, this.#live.get(capsuleId), spec)
+    const capsule = this.#live.get(capsuleId)
+    const info = await this.#locks.run(capsuleId, () => captureCapsule(this.#context, capsule, spec))
+    if (spec.keepSource) this.#shortening.consider(capsuleId)
     if (spec.purpose !== 'fork') this.#upkeep.consider([spec.snapshotId])
     return info
   }
@@ -192,11 +201,11 @@ export class Host implements HostClient {
 
   /** Resolves when the upkeep that was due so far has been done. */
   upkept(): Promise<void> {
-    return this.#upkeep.idle()
+    return Promise.all([this.#upkeep.idle(), this.#shortening.idle()]).then(() => {})
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#upkeep.close(), this.#ready.close()])
+    await Promise.all([this.#upkeep.close(), this.#ready.close(), this.#shortening.close()])
     this.#live.detach()
     await this.#onClose?.()
   }

@@ -53,21 +53,27 @@ async function capture(
   // capture fails: then the snapshot is removed before it goes on.
   const diskLayer = keepSource ? await announceLayer(capsule) : undefined
   const difference = newName.difference()
-  const memory = { into: join(staged, difference), digest: lasting }
+  const memory = { into: join(staged, difference), lasting }
   const captured = await capsule.vm.capture({ goesOn: keepSource, memory, diskLayer })
   if (!keepSource) undo.add('hold', () => capsule.vm.resume())
   watch.lap('capture')
   if (keepSource) watch.timings['pause'] = captured.pauseMs
 
-  const [written] = await Promise.all([
+  const takeLayer = async (name: string) => {
+    await link(join(capsule.dir, name), join(staged, name))
+    await freeze(join(staged, name))
+    return { name, sha256: lasting ? await runTask('syncAndDigest', join(staged, name)) : undefined, own: true }
+  }
+  // Each part is digested and goes to the disk beside the others.
+  const [written, ownLayers] = await Promise.all([
     captured.writeMemory(),
+    Promise.all(layers.map(takeLayer)),
     writeFile(join(staged, names.devices), captured.devices, { flag: 'wx', mode: 0o444 }),
-    ...layers.map((layer) => takeLayer(capsule.dir, staged, layer)),
   ])
   const snapshot = await publishSnapshot({
     staged,
     final: paths.snapshot(snapshotId),
-    ...contentOf(capsule, { id: snapshotId, purpose, layers, difference, written }),
+    ...contentOf(capsule, { id: snapshotId, purpose, ownLayers, difference, written }),
     lasting,
     runTask,
   })
@@ -92,11 +98,6 @@ async function announceLayer(capsule: LiveCapsule): Promise<string> {
   return path
 }
 
-async function takeLayer(from: string, staged: string, name: string): Promise<void> {
-  await link(join(from, name), join(staged, name))
-  await freeze(join(staged, name))
-}
-
 /** From here on, what the snapshot froze belongs to the capsule's origin. */
 async function rebase(capsule: LiveCapsule, { disk, files }: Manifest): Promise<void> {
   const { origin, layers } = capsule.record
@@ -113,7 +114,7 @@ async function rebase(capsule: LiveCapsule, { disk, files }: Manifest): Promise<
 interface Content {
   id: string
   purpose: Purpose
-  layers: string[]
+  ownLayers: StagedFile[]
   difference: string
   written: WrittenMemory
 }
@@ -121,7 +122,7 @@ interface Content {
 /** What a snapshot consists of: what the capsule shares with its origin, and what the capture made. */
 function contentOf(
   { dir, record: { origin }, vm }: LiveCapsule,
-  { id, purpose, layers, difference, written }: Content,
+  { id, purpose, ownLayers, difference, written }: Content,
 ): { files: StagedFile[]; manifest: Omit<Manifest, 'format' | 'created_at' | 'files'> } {
   const {
     image,
@@ -131,13 +132,14 @@ function contentOf(
     versions,
     memory: { base },
   } = origin
-  const disk = [...origin.disk, ...layers]
+  const disk = [...origin.disk, ...ownLayers.map(({ name }) => name)]
   const shared = origin.files.filter(({ name }) => name === base || origin.disk.includes(name))
   return {
     files: [
       ...shared.map(({ name, sha256 }) => ({ name, from: join(dir, name), sha256, own: false })),
       { name: difference, sha256: written.sha256, own: true },
-      ...[names.devices, ...layers].map((name) => ({ name, own: true })),
+      { name: names.devices, own: true },
+      ...ownLayers,
     ],
     manifest: {
       ...{ id, purpose, image, vcpus, memory_mb, disk_size_mb, versions },

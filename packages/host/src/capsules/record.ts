@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { replaceFile } from '../fs/durable.js'
+import { swapFile } from '../fs/durable.js'
 import { names } from '../paths.js'
 import { manifestSchema } from '../snapshots/manifest.js'
 import { vmRecordSchema } from '../vmm/types.js'
@@ -18,8 +18,9 @@ export const capsuleRecordSchema = z.object({
 })
 export type CapsuleRecord = z.infer<typeof capsuleRecordSchema>
 
+/** Writes a capsule's record. It is not synced: no capsule outlives a power cut. */
 export async function writeRecord(dir: string, record: CapsuleRecord): Promise<void> {
-  await replaceFile(join(dir, names.record), JSON.stringify(record))
+  await swapFile(join(dir, names.record), JSON.stringify(record))
 }
 
 /** Reads a capsule's record; undefined when there is none that can be understood. */

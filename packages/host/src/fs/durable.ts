@@ -1,5 +1,5 @@
 /** Writing so that a crash or a power cut leaves the old thing or the new one, never half of it. */
-import { open, readdir, rename, rm } from 'node:fs/promises'
+import { open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** stat tells what a file occupies in units of this many bytes. */
@@ -34,9 +34,21 @@ export async function replaceFile(path: string, data: string): Promise<void> {
   await sync(dirname(path))
 }
 
+/** As `replaceFile`, for what means nothing after a power cut: whoever is killed leaves the old or the new. */
+export async function swapFile(path: string, data: string): Promise<void> {
+  const next = `${path}.next`
+  await writeFile(next, data, { mode: 0o644 })
+  await rename(next, path)
+}
+
 /** Moves a finished directory, whose files are synced already, to its final name, durably. */
 export async function publish(staged: string, final: string): Promise<void> {
   await sync(staged)
+  await place(staged, final)
+}
+
+/** As `publish`, of a directory that is synced itself. */
+export async function place(staged: string, final: string): Promise<void> {
   await rename(staged, final)
   await sync(dirname(final))
 }

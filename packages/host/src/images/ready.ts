@@ -23,6 +23,8 @@ import { abortable } from '../wait.js'
 import { digestOf } from './recipe.js'
 import { startService } from './service.js'
 import type { Image } from './store.js'
+import { tscKhz } from './tsc.js'
+import { warmUp } from './warm.js'
 
 export interface Size {
   vcpus: number
@@ -30,17 +32,20 @@ export interface Size {
 }
 
 /**
- * How long each try of a boot may take until the agent answers, in milliseconds. Under emulation on a busy machine the
- * kernel's calibration of its clock may fail in the first instant, and it then hangs for good: seen in one boot of three
- * with all processors busy, never on an idle machine. Another try is the cure; a good boot takes some five seconds.
+ * How long each try of a boot may take until the agent answers, in milliseconds. Where the kernel has to measure the
+ * rate of its clock (`tsc.ts`), it hangs for good when all processors are busy in that instant, and another try is the
+ * cure; a good boot takes some five seconds.
  */
 const BOOT_TRIES_MS = [15_000, 15_000, 20_000, 30_000, 60_000]
 const PREPARE_MS = 60_000
+/** Part of the name of what is ready; raised when what is done before the capture changes. */
+const READY = 2
 /**
- * The command line of every boot. The console is for error messages alone. Memory is wiped when it is freed rather than
- * when it is given out: what a program left behind reaches no snapshot, and takes no room in one.
+ * What every boot's command line begins with. The console is for error messages alone. Memory is wiped when it is freed rather than
+ * when it is given out: what a program left behind reaches no snapshot, and takes no room in one. What nothing in a
+ * capsule uses is off, since each start runs through it: security modules without a policy, and pressure accounting.
  */
-const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t init_on_free=1'
+const COMMAND_LINE = 'console=ttyS0 quiet loglevel=3 panic=-1 reboot=t init_on_free=1 lsm=landlock,yama psi=0'
 
 export class ReadyImages {
   readonly #making = new Map<string, Promise<Snapshot>>()
@@ -109,6 +114,7 @@ export class ReadyImages {
     await rm(staged, { recursive: true, force: true })
     await mkdir(staged, { mode: 0o755 })
     undo.add('staged image', () => rm(staged, { recursive: true, force: true }))
+    await warmUp(booted.channel, log)
     await prepare(booted.channel, PREPARE_MS)
     const { devices } = await vm.capture({ goesOn: false })
     await vm.stop()
@@ -178,7 +184,8 @@ export async function bootImage({ triesMs = BOOT_TRIES_MS, undo, ...boot }: Boot
   for (const [i, deadlineMs] of triesMs.entries()) {
     const attempt = new Undo(boot.log)
     try {
-      const booted = await tryToBoot(boot, attempt, deadlineMs)
+      const commandLine = await commandLineOf(i > 0)
+      const booted = await tryToBoot({ ...boot, commandLine }, attempt, deadlineMs)
       undo.add('boot', () => attempt[Symbol.asyncDispose]())
       return booted
     } catch (err) {
@@ -191,11 +198,21 @@ export async function bootImage({ triesMs = BOOT_TRIES_MS, undo, ...boot }: Boot
   throw new Error('a boot without a try')
 }
 
+/**
+ * As long as the kernel can measure, it does so, and keeps time by its timer: that holds on any machine. Where it could not,
+ * it is told the rate of the counter and keeps time by that, since its measure of the timer would be as bad.
+ */
+async function commandLineOf(hasFailed: boolean): Promise<string> {
+  const khz = hasFailed ? await tscKhz() : undefined
+  return khz === undefined ? COMMAND_LINE : `${COMMAND_LINE} tsc_early_khz=${khz} tsc=reliable`
+}
+
 async function tryToBoot(
-  { context, image, size, name, boot, signal: closing }: Omit<BootImage, 'undo' | 'triesMs'>,
+  attempt: Omit<BootImage, 'undo' | 'triesMs'> & { commandLine: string },
   undo: Undo,
   deadlineMs: number,
 ): Promise<Booted> {
+  const { context, image, size, name, boot, commandLine, signal: closing } = attempt
   const dir = join(context.paths.staging, name)
   const uid = vmUser(name)
   await rm(dir, { recursive: true, force: true })
@@ -213,7 +230,7 @@ async function tryToBoot(
   await makeSparseFile(memory, size.memoryMb * 1024 * 1024, uid)
   const [kernel, initramfs] = [join(dir, names.kernel), join(dir, names.initramfs)]
   const signal = AbortSignal.any([AbortSignal.timeout(deadlineMs), ...(closing ? [closing] : [])])
-  const vm = await boot({ ...machine, ...size, name, memory, kernel, initramfs, commandLine: COMMAND_LINE }, signal)
+  const vm = await boot({ ...machine, ...size, name, memory, kernel, initramfs, commandLine }, signal)
   undo.add('vm', () => vm.stop())
   const channel = new AgentChannel(vm)
   undo.add('agent channel', () => channel.close())
@@ -229,5 +246,5 @@ async function tryToBoot(
 
 /** Names a size on a machine: what was captured under one is not restored under another. */
 function sizeName({ vcpus, memoryMb }: Size, needs: Needs): string {
-  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(FORMAT, COMMAND_LINE, needs)}`
+  return `${vcpus}x${memoryMb}-${needs.accelerator}-${digestOf(FORMAT, READY, COMMAND_LINE, needs)}`
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -7,7 +7,9 @@ import { foldMemory } from './apply.js'
 import type { Copied } from './copy.js'
 import { packMemory } from './pack.js'
 import { PAGE } from './pages.js'
+import { digestBehind, giveUp, newProgress, reach, type Progress } from './progress.js'
 import { writeDifference } from './write.js'
+import { startWorkers } from '../worker/pool.js'
 
 const PAGES = 2048
 let dir: string
@@ -56,8 +58,8 @@ function changed(base: Buffer): { memory: Buffer; copies: Copied[] } {
   }
 }
 
-const write = (from: Copied[], into = 'difference') =>
-  writeDifference({ from, base: at('base'), into: at(into), digest: true })
+const write = (from: Copied[], into = 'difference', progress?: Progress) =>
+  writeDifference({ from, base: at('base'), into: at(into), lasting: true, progress })
 const fold = async (difference = 'difference') => {
   rmSync(at('folded'), { force: true })
   await foldMemory({ base: at('base'), difference: at(difference), into: at('folded') })
@@ -66,9 +68,10 @@ const fold = async (difference = 'difference') => {
 
 test('base and difference together are the memory, wiped pages included; what is as before costs nothing', async () => {
   const { memory, copies } = changed(makeBase())
-  const { changedBytes, sha256 } = write(copies)
+  const progress = newProgress()
+  const { changedBytes } = await write(copies, 'difference', progress)
   expect((await fold()).equals(memory)).toBe(true)
-  expect(sha256).toBe(
+  expect(digestBehind({ path: at('difference'), progress })).toBe(
     createHash('sha256')
       .update(readFileSync(at('difference')))
       .digest('hex'),
@@ -79,24 +82,50 @@ test('base and difference together are the memory, wiped pages included; what is
 
 test('a memory that did not change has an empty difference', async () => {
   const base = makeBase()
-  expect(write([copied(base, [[0, 500]])]).changedBytes).toBe(0)
+  expect((await write([copied(base, [[0, 500]])])).changedBytes).toBe(0)
   expect((await fold()).equals(base)).toBe(true)
 })
 
 test('packed it is smaller and means the same', async () => {
   const { memory, copies } = changed(makeBase())
-  write(copies)
-  const packed = await packMemory({ difference: at('difference'), into: at('packed'), digest: true })
-  expect(packed.changedBytes).toBe(write(copies, 'again').changedBytes)
+  await write(copies)
+  const packed = await packMemory({ difference: at('difference'), into: at('packed'), lasting: true })
+  expect(packed.changedBytes).toBe((await write(copies, 'again')).changedBytes)
   expect(statSync(at('packed')).size).toBeLessThan(statSync(at('difference')).size - 30 * PAGE)
   expect((await fold('packed')).equals(memory)).toBe(true)
+})
+
+describe('a digest behind the writer', () => {
+  test('is of all that is written, however far the writer is when it begins', async () => {
+    const progress = newProgress()
+    const workers = startWorkers()
+    try {
+      const digesting = workers.run('digestBehind', { path: at('behind'), progress })
+      const data = randomBytes(3_000_000)
+      for (let done = 0; done < data.length; done += 250_000) {
+        appendFileSync(at('behind'), data.subarray(done, done + 250_000))
+        reach(progress, done + 250_000, done + 250_000 === data.length)
+        await new Promise(setImmediate)
+      }
+      expect(await digesting).toBe(createHash('sha256').update(data).digest('hex'))
+    } finally {
+      await workers.close()
+    }
+  })
+
+  test('ends when the writer has given up', () => {
+    const progress = newProgress()
+    reach(progress, 5)
+    giveUp(progress)
+    expect(() => digestBehind({ path: at('none'), progress })).toThrow('is not whole')
+  })
 })
 
 describe('a damaged file', () => {
   test.each(['difference', 'packed'])('is never taken for whole, wherever the damage is (%s)', async (name) => {
     const { memory, copies } = changed(makeBase())
-    write(copies)
-    await packMemory({ difference: at('difference'), into: at('packed'), digest: false })
+    await write(copies)
+    await packMemory({ difference: at('difference'), into: at('packed'), lasting: false })
     const whole = readFileSync(at(name))
     const places = [0, 1, whole.length >> 1, ...Array.from({ length: 120 }, (_, i) => whole.length - 1 - i)]
     for (const place of places) {
@@ -111,7 +140,7 @@ describe('a damaged file', () => {
 
   test('that is cut is refused', async () => {
     const { copies } = changed(makeBase())
-    write(copies)
+    await write(copies)
     for (const size of [0, 39, 40, PAGE, statSync(at('difference')).size - 1]) {
       writeFileSync(at('bad'), readFileSync(at('difference')))
       truncateSync(at('bad'), size)

@@ -22,7 +22,7 @@ export interface PackMemory extends WriterOptions {
 export async function packMemory({ difference, ...options }: PackMemory): Promise<WrittenDifference> {
   const zstd = await loadZstd()
   const fd = openSync(difference, 'r')
-  using writer = new DifferenceWriter(options)
+  await using writer = new DifferenceWriter(options)
   try {
     const { memoryBytes, blocks } = readTable(fd)
     const buffer = Buffer.allocUnsafe(BLOCK_PAGES * PAGE)
@@ -34,7 +34,7 @@ export async function packMemory({ difference, ...options }: PackMemory): Promis
       if (packed && packed.length <= stored.length * WORTH) writer.add({ ...block, kept: 'zstd' }, packed)
       else writer.add(block, stored)
     }
-    return writer.finish(memoryBytes)
+    return await writer.finish(memoryBytes)
   } finally {
     closeSync(fd)
   }

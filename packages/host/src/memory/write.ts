@@ -14,9 +14,9 @@ export interface WriteDifference extends WriterOptions {
 }
 
 /** Writes the file, in constant memory. Pages that were written but are as in the base are left out. */
-export function writeDifference({ from, base, ...options }: WriteDifference): WrittenDifference {
+export async function writeDifference({ from, base, ...options }: WriteDifference): Promise<WrittenDifference> {
   const baseFd = openSync(base, 'r')
-  using writer = new DifferenceWriter(options)
+  await using writer = new DifferenceWriter(options)
   try {
     const baseData = Buffer.allocUnsafe(BLOCK_PAGES * PAGE)
     for (const { page, data } of Array.isArray(from) ? ofCopies(from) : ofProcess(from)) {
@@ -28,8 +28,9 @@ export function writeDifference({ from, base, ...options }: WriteDifference): Wr
         const stored = kept === 'zero' ? data.subarray(0, 0) : data.subarray(start, end)
         if (piece.is !== 'same') writer.add({ page: page + piece.page, count: piece.count, kept }, stored)
       }
+      await writer.pace()
     }
-    return writer.finish(statSync(base).size)
+    return await writer.finish(statSync(base).size)
   } finally {
     closeSync(baseFd)
   }

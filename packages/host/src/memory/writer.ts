@@ -1,33 +1,41 @@
-import { createHash, type Hash } from 'node:crypto'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fdatasync, openSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { encodeEnd, type Block, type KeptAs } from './difference.js'
 import { PAGE, writeFully } from './pages.js'
+import { reach, type Progress } from './progress.js'
+
+/** After so many bytes the disk begins with what was written, while the rest is still being made. */
+const FLUSH_BYTES = 4 * 1024 * 1024
 
 export interface WriterOptions {
   into: string
-  /** Whether it is to have a digest. */
-  digest: boolean
+  /** Whether it is to last: it is on its way to the disk from the first bytes on. */
+  lasting: boolean
+  /** Told how far the file is. */
+  progress?: Progress | undefined
 }
 
 /** What was written. */
 export interface WrittenDifference {
   /** Bytes of memory that differ from the base, all-zero pages included. */
   changedBytes: number
-  /** SHA-256 of the file, hex, where that was asked for. */
-  sha256: string | undefined
 }
 
-/** Writes a difference file from front to back. Syncing it is the affair of whoever needs that. */
-export class DifferenceWriter implements Disposable {
+/** Writes a difference file from front to back. Its last sync is the affair of whoever publishes it. */
+export class DifferenceWriter implements AsyncDisposable {
   readonly #fd: number
-  readonly #hash: Hash | undefined
+  readonly #options: WriterOptions
   readonly #blocks: Block[] = []
   #position = 0
+  /** How many bytes were handed to the disk, when it is done with them, and how often it is not yet. */
+  #flushed = 0
+  #flushing = Promise.resolve()
+  #unfinished = 0
+  #failure: Error | undefined
 
-  constructor({ into, digest }: WriterOptions) {
-    this.#fd = openSync(into, 'wx', 0o644)
-    this.#hash = digest ? createHash('sha256') : undefined
+  constructor(options: WriterOptions) {
+    this.#fd = openSync(options.into, 'wx', 0o644)
+    this.#options = options
   }
 
   /** Adds a block; `data` is what is kept of it. Blocks come in the order of their pages. */
@@ -36,18 +44,41 @@ export class DifferenceWriter implements Disposable {
     this.#write(data)
   }
 
-  finish(memoryBytes: number): WrittenDifference {
-    this.#write(encodeEnd({ memoryBytes, blocks: this.#blocks }))
-    const pages = this.#blocks.reduce((sum, { count }) => sum + count, 0)
-    return { changedBytes: pages * PAGE, sha256: this.#hash?.digest('hex') }
+  /** Lets the disk begin, where there is enough for it. To be called now and then. */
+  async pace(): Promise<void> {
+    if (!this.#options.lasting) return
+    // Only this lets us hear that the disk is done with what it had.
+    if (this.#unfinished > 0) await new Promise(setImmediate)
+    if (this.#unfinished === 0 && this.#position - this.#flushed >= FLUSH_BYTES) this.#flush()
   }
 
-  [Symbol.dispose](): void {
+  async finish(memoryBytes: number): Promise<WrittenDifference> {
+    this.#write(encodeEnd({ memoryBytes, blocks: this.#blocks }), true)
+    const pages = this.#blocks.reduce((sum, { count }) => sum + count, 0)
+    if (this.#options.lasting) this.#flush()
+    await this.#flushing
+    // The disk tells it once, and not whoever syncs the file afterwards.
+    if (this.#failure) throw this.#failure
+    return { changedBytes: pages * PAGE }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flushing
     closeSync(this.#fd)
   }
 
-  #write(data: Uint8Array): void {
-    this.#hash?.update(data)
+  #flush(): void {
+    this.#flushed = this.#position
+    this.#unfinished++
+    this.#flushing = this.#flushing.then(async () => {
+      const error = await new Promise<Error | null>((resolve) => fdatasync(this.#fd, resolve))
+      this.#failure ??= error ?? undefined
+      this.#unfinished--
+    })
+  }
+
+  #write(data: Uint8Array, isLast = false): void {
     this.#position = writeFully(this.#fd, data, this.#position)
+    if (this.#options.progress) reach(this.#options.progress, this.#position, isLast)
   }
 }

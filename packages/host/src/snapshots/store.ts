@@ -2,7 +2,7 @@
 import { link, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Problem } from '@wrenn/wire'
-import { BLOCK, isMissing, publish, sync } from '../fs/durable.js'
+import { BLOCK, isMissing, place, sync } from '../fs/durable.js'
 import { names } from '../paths.js'
 import type { RunTask } from '../worker/pool.js'
 import { decodeManifest, encodeManifest, FORMAT, type Manifest, type SnapshotFile } from './manifest.js'
@@ -64,8 +64,8 @@ export async function publishSnapshot({
   if (lasting) {
     // What is linked from elsewhere with a digest was synced when that was taken.
     const unsynced = files.filter(({ from, sha256 }) => !from || sha256 === undefined).map(({ name }) => name)
-    await Promise.all([...unsynced, names.manifest].map((name) => sync(join(staged, name))))
-    await publish(staged, final)
+    await Promise.all([...unsynced, names.manifest, '.'].map((name) => sync(join(staged, name))))
+    await place(staged, final)
   } else await rename(staged, final)
   return { dir: final, manifest: whole }
 }

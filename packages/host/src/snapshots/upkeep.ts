@@ -129,7 +129,7 @@ export class Upkeep {
     const name = newName.difference()
     const [from, into] = [join(dir, memory.difference), join(dir, name)]
     await this.#put(snapshot, { name, change: { memory: { ...memory, difference: name, packed: true } } }, async () => {
-      await this.#context.runTask('packMemory', { difference: from, into, digest: false })
+      await this.#context.runTask('packMemory', { difference: from, into, lasting: false })
     })
   }
 

@@ -101,8 +101,8 @@ export interface WrittenMemory {
 export interface WriteMemory {
   /** The file to make. */
   into: string
-  /** Whether it is to have a digest. */
-  digest: boolean
+  /** Whether it is to last: it gets a digest, and the disk begins with it at once. */
+  lasting: boolean
 }
 
 /** A guest of one instant, as far as it is in our memory, or in that of the paused vm. */
@@ -132,6 +132,8 @@ export interface Vm {
   resume(): Promise<void>
   /** Takes memory, devices and disk of one instant. When it fails, the guest runs on. */
   capture(plan: CapturePlan): Promise<Captured>
+  /** Puts one disk layer in the place of several below the one that is written, while the guest runs. */
+  shortenDisk(shorten: ShortenDisk): Promise<void>
   /** Opens one of the agent's two ports. A new opening replaces the one before. */
   openPort(port: AgentPort): Promise<Duplex>
   /** Read from outside, without the guest. */
@@ -154,6 +156,18 @@ export interface FlattenDisk {
   /** The name of the layer to make. */
   into: string
   diskSizeMb: number
+}
+
+/** Paths of layers. */
+export interface ShortenDisk {
+  /** The lowest, which stays. */
+  root: string
+  /** Those over it, lowest first. */
+  replaced: readonly string[]
+  /** What takes their place, with the same content. */
+  into: string
+  /** The one over them, which stays. */
+  above: string
 }
 
 export interface FoldMemory {

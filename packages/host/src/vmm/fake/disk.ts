@@ -3,6 +3,7 @@
  * file, as the host makes them, changes nothing.
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { ShortenDisk } from '../types.js'
 import type { TreeState } from './files/tree.js'
 
 /** `undefined` cannot stand in JSON: this does, for what a layer takes away. */
@@ -38,9 +39,11 @@ export function changesBetween(before: TreeState, after: TreeState): Changes {
 export class FakeDisk {
   #top: number
   #below: TreeState
+  #layers: readonly string[]
 
   /** @param layers lowest first; the last is written */
   constructor(layers: readonly string[]) {
+    this.#layers = layers
     this.#below = readLayers(layers.slice(0, -1)) ?? {}
     this.#top = openSync(layers.at(-1)!, 'r+')
   }
@@ -56,7 +59,19 @@ export class FakeDisk {
     this.flush(state)
     closeSync(this.#top)
     this.#below = state
+    this.#layers = [...this.#layers, path]
     this.#top = openSync(path, 'r+')
+  }
+
+  /** As QEMU does it, this refuses layers that are not there; and it refuses another content, which QEMU does not see. */
+  shorten({ root, replaced, into, above }: ShortenDisk): void {
+    const known = [root, ...replaced, above]
+    if (!known.every((path, i) => this.#layers[i] === path)) throw new Error('these are not the layers of the disk')
+    const layers = [root, into, ...this.#layers.slice(known.length - 1)]
+    const content = (paths: readonly string[]) => readLayers(paths.slice(0, -1)) ?? {}
+    const [before, after] = [content(this.#layers), content(layers)]
+    if (Object.keys(changesBetween(before, after)).length > 0) throw new Error('the layer has another content')
+    this.#layers = layers
   }
 
   close(): void {

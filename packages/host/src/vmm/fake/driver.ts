@@ -1,5 +1,5 @@
 /** A driver without virtual machines: the whole of Wrenn runs on it in a test, in milliseconds. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { foldMemory } from '../../memory/apply.js'
 import type {
@@ -22,6 +22,9 @@ import type { FakeWorld } from './world.js'
 
 const needs: Needs = { vmm: 'fake', vmmVersion: '1.0.0', accelerator: 'none', cpu: 'none' }
 
+/** What the fake uses of its memory, whatever was asked for: all of it is read where memory is copied and digested. */
+const MEMORY_BYTES = 2 * 1024 * 1024
+
 export class FakeDriver implements VmmDriver {
   readonly kind = 'fake'
 
@@ -34,6 +37,7 @@ export class FakeDriver implements VmmDriver {
   async boot(spec: BootSpec, signal: AbortSignal): Promise<Vm> {
     await this.world.pass('boot')
     signal.throwIfAborted()
+    if ((await stat(spec.memory)).size > MEMORY_BYTES) await truncate(spec.memory, MEMORY_BYTES)
     return this.#vm(new FakeMachine(this.world, spec), spec)
   }
 

@@ -1,6 +1,6 @@
 /** One fake machine: a guest, its agent, and ports that are dead while it is paused. */
 import type { Duplex } from 'node:stream'
-import type { AgentPort, BootSpec, VmUsage } from '../types.js'
+import type { AgentPort, BootSpec, ShortenDisk, VmUsage } from '../types.js'
 import { FakeAgent } from './agent.js'
 import { FakeDisk, readLayers } from './disk.js'
 import { Gate } from './gate.js'
@@ -66,6 +66,10 @@ export class FakeMachine {
   flushDisk(newLayer?: string): void {
     if (newLayer === undefined) this.#disk.flush(this.guest.disk)
     else this.#disk.addLayer(newLayer, this.guest.disk)
+  }
+
+  shortenDisk(shorten: ShortenDisk): void {
+    this.#disk.shorten(shorten)
   }
 
   /** The host's end of a port. As with a real one, a new opening replaces the one before. */

@@ -3,6 +3,7 @@
  * so that all that is done to those is done to real ones.
  */
 import { closeSync, openSync, statSync, writeSync } from 'node:fs'
+import { digestFile } from '../../fs/digest.js'
 import { PAGE, readFully } from '../../memory/pages.js'
 import { eachBlock } from '../../memory/read.js'
 import { writeDifference } from '../../memory/write.js'
@@ -11,10 +12,11 @@ import type { WriteMemory, WrittenMemory } from '../types.js'
 const LENGTH = 4
 
 /** Writes a state as the difference from a base image. */
-export function writeState(state: object, base: string, into: WriteMemory): WrittenMemory {
+export async function writeState(state: object, base: string, into: WriteMemory): Promise<WrittenMemory> {
   const memory = pagesOf(state)
   const runs = Uint32Array.of(0, memory.length / PAGE)
-  return writeDifference({ from: [{ runs, buffer: memory.buffer }], base, ...into })
+  const written = await writeDifference({ from: [{ runs, buffer: memory.buffer }], base, ...into })
+  return { ...written, sha256: into.lasting ? digestFile(into.into) : undefined }
 }
 
 /** Writes a state into a base image. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
+import type { AgentPort, Captured, CapturePlan, ShortenDisk, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
 import type { FakeMachine } from './machine.js'
 import { writeBase, writeState } from './memory.js'
 import type { FakeWorld } from './world.js'
@@ -46,6 +46,11 @@ export class FakeVm implements Vm {
       await this.resume()
       throw error
     }
+  }
+
+  async shortenDisk(shorten: ShortenDisk): Promise<void> {
+    await this.world.pass('shorten')
+    this.machine.shortenDisk(shorten)
   }
 
   async openPort(port: AgentPort): Promise<Duplex> {

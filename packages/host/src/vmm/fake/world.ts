@@ -6,7 +6,7 @@ import { Gate } from './gate.js'
 import type { FakeMachine } from './machine.js'
 
 /** What a test may make fail or wait. */
-export type Point = 'boot' | 'restore' | 'capture' | 'pause' | 'write' | 'fold' | 'flatten'
+export type Point = 'boot' | 'restore' | 'capture' | 'pause' | 'write' | 'fold' | 'flatten' | 'shorten'
 
 export class FakeWorld {
   readonly machines = new Map<number, FakeMachine>()

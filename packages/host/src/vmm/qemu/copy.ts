@@ -1,5 +1,7 @@
 /** The memory of a process that is captured: copied while it is paused, where it is to go on, or read when it is written. */
 import type { Copied, MemoryOf } from '../../memory/copy.js'
+import { giveUp, newProgress } from '../../memory/progress.js'
+import type { WriteDifference } from '../../memory/write.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { WriteMemory, WrittenMemory } from '../types.js'
 
@@ -26,7 +28,7 @@ export interface ReadyCopy {
 
 /** Gets everything ready while the process still runs. */
 export async function readyCopy(of: MemoryOf, { goesOn, into, runTask }: ReadyCopy): Promise<MemoryReader> {
-  const write = (from: MemoryOf | Copied[]) => runTask('writeDifference', { from, base: of.base, ...into })
+  const write = (from: MemoryOf | Copied[]) => writeDigested(runTask, { from, base: of.base, ...into })
   if (!goesOn) return { read: () => Promise.resolve(), write: () => write(of) }
   const { slices } = await runTask('planCopy', { ...of, parts: PARTS, most: MOST_COPIED })
   let finish: () => Promise<WrittenMemory>
@@ -41,5 +43,21 @@ export async function readyCopy(of: MemoryOf, { goesOn, into, runTask }: ReadyCo
       }
     },
     write: () => finish(),
+  }
+}
+
+/** Writes the difference with one thread, and digests it with another where it is to last. */
+async function writeDigested(runTask: RunTask, options: WriteDifference): Promise<WrittenMemory> {
+  if (!options.lasting) return { ...(await runTask('writeDifference', options)), sha256: undefined }
+  const progress = newProgress()
+  const writing = runTask('writeDifference', { ...options, progress })
+  const digesting = runTask('digestBehind', { path: options.into, progress })
+  try {
+    const [written, sha256] = await Promise.all([writing, digesting])
+    return { ...written, sha256 }
+  } catch (error) {
+    await writing.catch(() => giveUp(progress))
+    await digesting.catch(() => {})
+    throw error
   }
 }

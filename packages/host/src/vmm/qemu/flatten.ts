@@ -6,7 +6,6 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { makeLayer } from '../../disk/directory.js'
-import { names } from '../../paths.js'
 import { kill, startTimeOf } from '../../process/identity.js'
 import { launch } from '../../process/launch.js'
 import { vmUser } from '../../process/user.js'
@@ -27,7 +26,7 @@ export async function flattenDisk(log: Logger, { dir, root, upper, into, diskSiz
   const uid = vmUser(into)
   await makeLayer({ path: join(dir, into), diskSizeMb, uid })
   await using undo = new Undo(log)
-  const logFile = join(dir, names.log)
+  const logFile = join(dir, `${into}.log`)
   undo.add('log', () => rm(logFile, { force: true }))
   const chain = [root, ...upper, into]
   const { child, pid, channel } = await launch({

@@ -2,17 +2,18 @@ import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { basename, extname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import { isAlive, kill } from '../../process/identity.js'
 import { usageOf } from '../../process/usage.js'
 import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
-import type { AgentPort, Captured, CapturePlan, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
+import type { AgentPort, Captured, CapturePlan, ShortenDisk, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
 import { readyCopy, type MemoryReader } from './copy.js'
 import { sockets, writable } from './machine.js'
 import type { Qmp } from './qmp.js'
+import { layerNode, shortenDisk } from './shorten.js'
 
 /** The device state is tens of kilobytes; a file larger than this is not one. */
 const MOST_DEVICE_STATE = 16 * 1024 * 1024
@@ -79,7 +80,7 @@ export class QemuVm implements Vm {
   async #openLayer(path: string): Promise<() => Promise<void>> {
     const drives = driveSchema.parse(await this.#qmp.run('query-block'))
     const current = drives.find(({ inserted }) => inserted)!.inserted!['node-name']
-    const node = basename(path, extname(path))
+    const node = layerNode(path)
     const filename = relative(this.record.runDir, path)
     await this.#qmp.run('blockdev-add', {
       driver: 'qcow2',
@@ -90,6 +91,10 @@ export class QemuVm implements Vm {
       backing: null,
     })
     return async () => void (await this.#qmp.run('blockdev-snapshot', { node: current, overlay: node }))
+  }
+
+  shortenDisk(shorten: ShortenDisk): Promise<void> {
+    return shortenDisk(this.#qmp, this.record.runDir, shorten)
   }
 
   async openPort(port: AgentPort): Promise<Duplex> {
