@@ -159,7 +159,7 @@ test('what was folded and flattened gives the same memory and disk', async () =>
   const source = await client.capsules.create()
   await run(source, 'head -c 30000000 /dev/urandom > /dev/shm/blob; head -c 3000000 /dev/urandom > /root/gone')
   const sum = `${dropCaches}; cd /root; sha256sum /dev/shm/blob all gone of-*; tr -d '\\0' < gone | wc -c`
-  const [dirs, sums]: string[][] = [[], []]
+  const [dirs, sums]: [string[], string[]] = [[], []]
   for (let i = 0; i < 6; i++) {
     const zero = i === 3 ? 'head -c 3000000 /dev/zero > /root/gone; rm -f /root/of-1; fstrim / 2>/dev/null;' : ''
     await run(source, `head -c 700000 /dev/urandom > /root/of-${i}; cat /root/of-${i} >> /root/all; ${zero} sync`)

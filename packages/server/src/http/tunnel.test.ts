@@ -54,6 +54,8 @@ async function opened(asked?: Asked): Promise<Socket> {
   return socket
 }
 
+const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
+
 async function refused(asked: Asked): Promise<[number, string]> {
   const [answer] = (await once(ask(asked), 'response')) as [IncomingMessage]
   const { error } = JSON.parse(await text(answer)) as { error: { code: string } }
@@ -72,7 +74,7 @@ test.each(['', '/api'])('bytes pass both ways, and each way ends alone, below "%
 
 test('a client that breaks off is a reset inside', async () => {
   const socket = await opened()
-  const broken = once(accepted, 'close')
+  const broken = closed(accepted.resume())
   socket.resetAndDestroy()
   await broken
   expect(accepted.readableEnded).toBe(false)
@@ -85,8 +87,8 @@ test('the capsule is not idle while a tunnel is open', async () => {
   const socket = await opened({ capsule })
   on.clock.advance(120)
   expect(await status()).toBe('running')
-  const gone = once(accepted, 'close')
-  socket.destroy()
+  const gone = closed(accepted.resume())
+  socket.resetAndDestroy()
   await gone
   await expect.poll(() => (on.clock.advance(61), status())).toBe('paused')
 })
@@ -108,10 +110,7 @@ test('a key is asked for before anything else', async () => {
 
 test('tunnels end with the server', async () => {
   const socket = await opened()
-  const closed = once(
-    socket.resume().on('error', () => {}),
-    'close',
-  )
+  const end = closed(socket.resume().on('error', () => {}))
   await on.restart()
-  await closed
+  await end
 })

@@ -28,6 +28,7 @@ export class Upgrades {
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MOST_MESSAGE, perMessageDeflate: false })
   readonly #upgrading = new WeakMap<IncomingMessage, Upgrading>()
   readonly #open = new Set<Duplex>()
+  readonly #tunnels = new Set<Socket>()
 
   constructor(private readonly app: FastifyInstance) {
     this.#sockets.on('wsClientError', (_, socket) => answerParserError({}, socket as Socket))
@@ -76,6 +77,8 @@ export class Upgrades {
     reply.hijack()
     if (socket.destroyed) return undefined
     response.detachSocket(socket as Socket)
+    this.#tunnels.add(socket as Socket)
+    socket.once('close', () => this.#tunnels.delete(socket as Socket))
     if (head.length > 0) socket.unshift(head)
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL_PROTOCOL}\r\n\r\n`)
     return socket as Socket
@@ -111,6 +114,8 @@ export class Upgrades {
 
   /** Connections that were upgraded are not the HTTP server's any more: it would wait for them for ever. */
   async #close(): Promise<void> {
+    // A loss, and not an end: what was on its way may not have come.
+    for (const socket of this.#tunnels) socket.resetAndDestroy()
     for (const ws of this.#sockets.clients) {
       ws.resume()
       ws.close(1001, 'The server is closing.')

@@ -39,7 +39,8 @@ class Tunnel extends Duplex {
 /** Connects to a port of this machine. Aborting destroys the connection. */
 export async function openTunnel(port: number, signal: AbortSignal): Promise<Duplex> {
   const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
-  const cut = () => socket.destroy()
+  // A loss, as with the real ones, and not an end.
+  const cut = () => socket.resetAndDestroy()
   signal.addEventListener('abort', cut)
   socket.once('close', () => signal.removeEventListener('abort', cut))
   await once(socket, 'connect', { signal })
