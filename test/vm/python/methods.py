@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 
+import httpx
 import wrenn
 
 SYNC = os.environ["MODE"] == "sync"
@@ -231,8 +232,11 @@ async def commands__stream_left_early(capsule):
     pid = (await anext(events)).pid
     same((await anext(events)).type, "stdout")
     await events.aclose()
-    closing = stream.aclose() if hasattr(stream, "aclose") else stream.close()
-    await call(closing)
+    try:
+        await call(stream.aclose() if hasattr(stream, "aclose") else stream.close())
+    except BaseExceptionGroup as leaving:
+        # The package's own way to be left in the middle: its socket is closed all the same.
+        assert leaving.subgroup(GeneratorExit), leaving
     await until(lambda: gone(capsule, pid))
 
 
@@ -363,7 +367,8 @@ async def files__remove(capsule):
     same(await call(capsule.files.exists("/root/away")), False)
     try:
         await call(capsule.files.read("/root/away/a"))
-    except wrenn.WrennNotFoundError:
+    except (wrenn.WrennNotFoundError, httpx.HTTPStatusError):
+        # The oldest versions raise the HTTP client's own error.
         return
     raise AssertionError("no error")
 
@@ -531,8 +536,6 @@ async def until(condition, seconds=20):
 async def proxy__http(capsule):
     if not SYNC:
         return
-    import httpx
-
     await call(capsule.files.write("/srv/www/page", "served"))
     await sh(capsule, "python3 -m http.server 8000 --bind 127.0.0.1 -d /srv/www", background=True)
     url = capsule.get_url(8000).replace("ws://", "http://")
