@@ -25,6 +25,7 @@ describe('a program', () => {
       200,
       {
         sandbox_id: params.id,
+        id: expect.stringMatching(/^exec-[0-9a-f]{16}$/),
         cmd: 'echo',
         stdout: 'a é\n',
         stderr: '',
@@ -78,7 +79,7 @@ describe('a program', () => {
     expect((await processes()).map(({ tag }) => tag)).toEqual([body.tag, 'mine'])
     const kill = (selector: string, query = '') => api.call('killProcess', { params: { ...params, selector }, query })
     expect((await kill('mine', '?signal=SIGTERM')).status).toBe(204)
-    expect((await kill(String(body.pid), '?signal=SIGHUP')).status).toBe(400)
+    expect((await kill(String(body.pid), '?signal=SIGUSR1')).status).toBe(400)
     expect((await kill(String(body.pid))).status).toBe(204)
     await expect.poll(processes).toEqual([])
     expect((await kill('mine')).body.error.code).toBe('not_found')
