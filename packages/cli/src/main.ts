@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { ask } from './ask.js'
 import { run } from './program.js'
 import { terminalOf } from './shell/terminal.js'
@@ -14,7 +15,7 @@ if (argv[0] !== 'up' && argv[0] !== 'bench')
     process.once(name, () => interrupted.abort(new Error('Interrupted.')))
 const { stdin, stdout, stderr, env } = process
 const asked = { input: stdin, output: stderr, signal: interrupted.signal }
-process.exitCode = await run(argv, {
+const code = await run(argv, {
   env,
   stdin,
   stdout,
@@ -23,3 +24,7 @@ process.exitCode = await run(argv, {
   ...(stdin.isTTY && stderr.isTTY ? { ask: (question: string) => ask(question, asked) } : {}),
   ...(stdin.isTTY && stdout.isTTY ? { terminal: terminalOf(stdin, stdout) } : {}),
 })
+// What is printed is printed first. The end is not left to Node: after a socket was reset while it was shut down, taking
+// everything down can turn in circles for ever (seen with Node 20.20).
+for (const stream of [stdout, stderr]) if (stream.writableLength > 0) await once(stream, 'drain')
+process.exit(code)

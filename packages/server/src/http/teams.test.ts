@@ -24,14 +24,15 @@ const onCapsules = (Object.entries(routes) as [RouteName, Route][]).filter(([, {
 )
 
 test.each(onCapsules)('%s answers as if the capsule were not there', async (name, { method, query }) => {
+  const rest = { selector: 'x', port: '80' }
   const ask = {
-    params: { id, selector: 'x' },
+    params: { id, ...rest },
     ...(query && 'path' in query.shape ? { query: '?path=/x' } : {}),
     ...(method === 'POST' ? { raw: '{' } : {}),
   }
   const { status, body } = await theirs.call(name, ask)
   expect([status, body.error.code]).toEqual([404, 'not_found'])
-  const unknown = await theirs.call(name, { ...ask, params: { id: newId('capsule'), selector: 'x' } })
+  const unknown = await theirs.call(name, { ...ask, params: { id: newId('capsule'), ...rest } })
   expect(body.error.message).toBe(unknown.body.error.message)
 })
 

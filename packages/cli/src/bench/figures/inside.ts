@@ -48,9 +48,7 @@ export const files: Figure = {
     return {
       round: async () => {
         lab.signal.throwIfAborted()
-        const up = await timed(() =>
-          capsule.files.write(PATH, ReadableStream.from(pieces()) as ReadableStream<Uint8Array>),
-        )
+        const up = await timed(() => capsule.files.write(PATH, ReadableStream.from<Uint8Array>(pieces())))
         const down = await timed(async () => drained(await capsule.files.readStream(PATH)))
         const catUp = await timed(() => catInto(guest, lab))
         const catDown = await timed(() => catOut(guest, lab))
