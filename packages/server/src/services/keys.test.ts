@@ -48,6 +48,7 @@ test('the file holds a key’s hash and its first ten characters, never the key'
   await store.close()
   const bytes = await readFile(join(dir, 'db'), 'latin1')
   expect(bytes).toContain(key.slice(0, 10))
-  expect(bytes).not.toContain(key.slice(0, 11))
+  // What follows the prefix in the file may happen to begin as the key goes on.
+  expect(bytes).not.toContain(key.slice(0, 16))
   store = await openStore(join(dir, 'db'))
 })
