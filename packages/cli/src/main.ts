@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { ask } from './ask.js'
 import { run } from './program.js'
 import { terminalOf } from './shell/terminal.js'
@@ -26,5 +25,5 @@ const code = await run(argv, {
 })
 // What is printed is printed first. The end is not left to Node: after a socket was reset while it was shut down, taking
 // everything down can turn in circles for ever (seen with Node 20.20).
-for (const stream of [stdout, stderr]) if (stream.writableLength > 0) await once(stream, 'drain')
+for (const stream of [stdout, stderr]) await new Promise<unknown>((resolve) => stream.write('', resolve))
 process.exit(code)
