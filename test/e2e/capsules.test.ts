@@ -198,12 +198,14 @@ describe('keys', () => {
       id: newId('key'),
       teamId: wrenn.store.teams.platformId,
       name: 'other',
+      scope: 'admin' as const,
       prefix: 'wrn_ffffff',
       createdAt: new Date().toISOString(),
     }
     await wrenn.store.keys.insert({
       ...row,
       hash: createHash('sha256').update(key).digest('hex'),
+      expiresAt: null,
       lastUsedAt: null,
       revokedAt: null,
     })

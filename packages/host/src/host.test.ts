@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newId, type HostClient } from '@wrenn/wire'
+import { newId, openNetwork, type HostClient } from '@wrenn/wire'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openHost, pathsOf } from './index.js'
@@ -24,7 +24,7 @@ async function start(from?: string): Promise<string> {
   const source = from
     ? ({ kind: 'snapshot', snapshotId: from } as const)
     : ({ kind: 'image', imageId: 'minimal-fake' } as const)
-  await host.start({ capsuleId, source, vcpus: 1, memoryMb: 64, template: 'minimal' })
+  await host.start({ capsuleId, source, vcpus: 1, memoryMb: 64, template: 'minimal', network: openNetwork })
   return capsuleId
 }
 

@@ -11,6 +11,7 @@ import {
   type HostClient,
   type HostFacts,
   type ImageInfo,
+  type NetworkPolicy,
   type Reconciled,
   type SnapshotInfo,
   type Source,
@@ -86,6 +87,7 @@ export class Host implements HostClient {
       accelerator: needs.accelerator,
       acceleratorReason,
       limits: this.#limits,
+      network: { isThere: false, reason: 'this host gives none' },
     }
   }
 
@@ -158,6 +160,11 @@ export class Host implements HostClient {
     if (spec.keepSource) this.#shortening.consider(capsuleId)
     if (spec.purpose !== 'fork') this.#upkeep.consider([spec.snapshotId])
     return info
+  }
+
+  async setNetwork(_capsuleId: string, network: NetworkPolicy): Promise<void> {
+    if (network.internet || network.allow.length > 0)
+      throw new Problem('host_unavailable', 'This host gives its capsules no network.')
   }
 
   async release(capsuleId: string): Promise<void> {

@@ -2,7 +2,7 @@
 import { mkdtemp, open as openFile, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newId } from '@wrenn/wire'
+import { newId, openNetwork } from '@wrenn/wire'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openHost, pathsOf, type Host, type UpkeepRules } from './index.js'
@@ -38,7 +38,7 @@ async function start(from?: string): Promise<string> {
   const source = from
     ? ({ kind: 'snapshot', snapshotId: from } as const)
     : ({ kind: 'image', imageId: 'minimal-fake' } as const)
-  await host.start({ capsuleId, source, vcpus: 1, memoryMb: 8, template: 'minimal' })
+  await host.start({ capsuleId, source, vcpus: 1, memoryMb: 8, template: 'minimal', network: openNetwork })
   return capsuleId
 }
 

@@ -1,6 +1,8 @@
 import { z } from 'zod'
-import { defaulted, labelsSchema, optional, templateRefSchema, timestampSchema } from './common.js'
+import { capsuleEnvsSchema, defaulted, labelsSchema, optional, templateRefSchema, timestampSchema } from './common.js'
 import { idSchema } from './ids.js'
+import { networkBodySchema, networkSchema } from './network.js'
+import { renewalSchema } from './renewal.js'
 
 /** The states a client may see. A capture or a pause under way shows what the capsule still is. */
 export const capsuleStatuses = [
@@ -28,6 +30,10 @@ export const createCapsuleSchema = z.object({
     'Seconds without activity after which the capsule is paused; 0 means never.',
   ),
   metadata: optional(labelsSchema).describe('Your labels: at most 20.'),
+  envs: optional(capsuleEnvsSchema).describe(
+    'Environment variables of every command and terminal in it. They are kept outside: no template has them.',
+  ),
+  network: optional(networkSchema).describe('What it may reach; default: the internet.'),
   proxy_auth: optional(z.boolean()).describe(
     'Whether its ports ask for a token of whoever comes through the proxy. The default is a setting of the server.',
   ),
@@ -39,6 +45,8 @@ export const MOST_FORKS = 100
 
 export const forkSchema = z.object({
   count: defaulted(z.int().min(1).max(MOST_FORKS), 1).describe('How many capsules go on from where this one is.'),
+  envs: optional(capsuleEnvsSchema).describe('In the place of those of the source; default: the same.'),
+  network: optional(networkSchema).describe('In the place of what the source may reach; default: the same.'),
 })
 export type ForkCapsule = z.output<typeof forkSchema>
 
@@ -60,6 +68,10 @@ export const capsuleSchema = z.object({
     .regex(/^[0-9a-f]{48}$/)
     .optional()
     .describe('What its ports ask for: as the header X-Wrenn-Token, or once as the query parameter wrenn_token.'),
+  network: networkBodySchema.optional().describe('What it may reach; absent where the host gives no network.'),
+  renewal: renewalSchema
+    .optional()
+    .describe('What its last start or resume made its own; only when one capsule is asked for, started or resumed.'),
   disk_size_mb: z.int().describe('The most that the disk can hold, in MiB.'),
   disk_used_mb: z
     .int()

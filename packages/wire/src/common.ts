@@ -49,10 +49,19 @@ export const guestPathSchema = guestText
   .max(4096)
   .meta({ examples: ['/root/notes.txt'] })
 
+/** The most that all variables of a capsule may have together, names included, in characters. */
+const MOST_ENVS = 65_536
+
 /** Environment variables; a name has no "=" and is not empty. */
 export const envsSchema = z.record(
   z.string().regex(/^[^=\0]+$/, 'must be a variable name: not empty, without "=" and NUL'),
   guestText,
+)
+
+/** Environment variables of a whole capsule: bounded, since they are kept. */
+export const capsuleEnvsSchema = envsSchema.refine(
+  (envs) => Object.entries(envs).reduce((sum, [name, value]) => sum + name.length + value.length, 0) <= MOST_ENVS,
+  `must have at most ${MOST_ENVS} characters in all`,
 )
 
 /** An optional request field: absent and `null` mean the same, as they do to the clients that exist. */

@@ -5,6 +5,8 @@
  * Every method rejects with a Problem whose code is from the error table.
  */
 import type { Guest } from './guest.js'
+import type { NetworkPolicy } from './network.js'
+import type { HookResult, Renewal } from './renewal.js'
 
 /** What a capsule is restored from: an image takes any size, a snapshot has its own. */
 export type Source = { kind: 'image'; imageId: string } | { kind: 'snapshot'; snapshotId: string }
@@ -28,6 +30,8 @@ export interface HostFacts {
   /** Why this accelerator, in words for a person. */
   acceleratorReason: string
   limits: { maxVcpus: number; maxMemoryMb: number }
+  /** Whether capsules have a network, and why not, or how, in words for a person. */
+  network: { isThere: boolean; reason: string }
 }
 
 export interface StartSpec {
@@ -37,6 +41,8 @@ export interface StartSpec {
   memoryMb: number
   /** The template's name, visible inside the capsule. */
   template: string
+  /** What it may reach from its first instant on. */
+  network: NetworkPolicy
 }
 
 /** How long the parts of a piece of work took, in milliseconds; for people who look. */
@@ -44,6 +50,8 @@ export type Timings = Record<string, number>
 
 export interface StartedCapsule {
   diskSizeMb: number
+  /** What the start made its own; confirmed by its agent. */
+  renewal: Renewal
   timings: Timings
 }
 
@@ -67,6 +75,8 @@ export interface SnapshotInfo {
   /** Bytes that this snapshot alone occupies on disk. */
   sizeBytes: number
   metadata: Record<string, string>
+  /** What programs in the capsule did to get ready. */
+  hooks: HookResult[]
   timings: Timings
 }
 
@@ -139,6 +149,12 @@ export interface HostClient {
    * it rejects, the capsule runs on where that is possible at all, and nothing is left of the snapshot.
    */
   capture(spec: CaptureSpec): Promise<SnapshotInfo>
+
+  /**
+   * Changes what a running capsule may reach. Connections that are not allowed any more end.
+   * @throws Problem `host_unavailable` where the host gives no network, unless nothing is to be reached anyway
+   */
+  setNetwork(capsuleId: string, network: NetworkPolicy): Promise<void>
 
   /** Lets a held capsule run on. */
   release(capsuleId: string): Promise<void>

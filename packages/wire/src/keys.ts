@@ -13,6 +13,10 @@ export function newKey(): string {
   return KEY_PREFIX + randomHex(16)
 }
 
+/** What a key may do; each includes those before it. `read` changes nothing and enters no capsule. */
+export const keyScopes = ['read', 'run', 'admin'] as const
+export type KeyScope = (typeof keyScopes)[number]
+
 export const createKeySchema = z.object({
   name: defaulted(z.string().min(1).max(64), 'key').describe('What it is for.'),
 })

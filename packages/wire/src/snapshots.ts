@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defaulted, nameSchema, optional, timestampSchema } from './common.js'
 import { idSchema } from './ids.js'
+import { hookSchema } from './renewal.js'
 
 export const templateTypes = ['base', 'snapshot'] as const
 
@@ -39,6 +40,10 @@ export const templateSchema = z.object({
   expires_in: z.int().optional().describe('Seconds without use after which a version is deleted.'),
   damage: z.string().optional().describe('What is wrong with its files; it is not started.'),
   shared_bytes: z.int().optional().describe('Bytes that it needs and others use too; only when one is asked for.'),
+  hooks: z
+    .array(hookSchema)
+    .optional()
+    .describe('What /etc/wrenn/before-snapshot.d did, in its order; only in the answer to the snapshot.'),
   unique_bytes: z
     .int()
     .optional()

@@ -1,6 +1,6 @@
 /** The first words with a guest's agent: after a boot, and after a restore. */
 import { randomBytes } from 'node:crypto'
-import { isProblem, Problem } from '@wrenn/wire'
+import { isProblem, Problem, renewables, type Renewal } from '@wrenn/wire'
 import type { AgentChannel } from './channel.js'
 import { healthSchema, PROTOCOL, renewedSchema, type AgentHealth } from './shapes.js'
 
@@ -33,7 +33,7 @@ export interface Identity {
  * Makes a restored guest a machine of its own: fresh randomness, the present time, a name. Fails unless the agent
  * confirms every part.
  */
-export async function renew(channel: AgentChannel, { capsuleId, template }: Identity): Promise<void> {
+export async function renew(channel: AgentChannel, { capsuleId, template }: Identity): Promise<Renewal> {
   const json = {
     seed: randomBytes(SEED_BYTES).toString('base64'),
     unix_time_ns: String(BigInt(Date.now()) * 1_000_000n),
@@ -46,6 +46,8 @@ export async function renew(channel: AgentChannel, { capsuleId, template }: Iden
   const { renewed } = await channel.json({ method: 'POST', path: '/v1/renew', json, signal }, renewedSchema)
   const missing = mustRenew.filter((part) => !renewed.includes(part))
   if (missing.length > 0) throw new Problem('agent_error', `The capsule did not renew its ${missing.join(', ')}.`)
+  const known = renewables.filter((part) => renewed.includes(part))
+  return { at: new Date().toISOString(), renewed: known, clock_offset_ms: 0, hooks: [] }
 }
 
 /** Gets a guest ready for a capture: what it holds back of its file systems is written. */

@@ -30,7 +30,7 @@ export async function captureCapsule(context: Context, capsule: LiveCapsule, spe
   try {
     const { manifest } = await capture(context, capsule, { ...spec, watch })
     const { vcpus, memory_mb: memoryMb, versions: metadata } = manifest
-    return { vcpus, memoryMb, sizeBytes: ownBytes(manifest), metadata, timings: watch.timings }
+    return { vcpus, memoryMb, sizeBytes: ownBytes(manifest), metadata, hooks: [], timings: watch.timings }
   } catch (error) {
     throw captureProblem(error)
   }

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newId } from '@wrenn/wire'
+import { newId, openNetwork } from '@wrenn/wire'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openHost, pathsOf, type Host } from '../index.js'
@@ -30,7 +30,7 @@ async function start(snapshotId?: string): Promise<string> {
   const source = snapshotId
     ? ({ kind: 'snapshot', snapshotId } as const)
     : ({ kind: 'image', imageId: 'minimal-fake' } as const)
-  await host.start({ capsuleId, source, vcpus: 1, memoryMb: 8, template: 'minimal' })
+  await host.start({ capsuleId, source, vcpus: 1, memoryMb: 8, template: 'minimal', network: openNetwork })
   return capsuleId
 }
 

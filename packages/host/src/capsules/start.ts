@@ -64,7 +64,7 @@ async function restoreCapsule(
   undo.add('agent channel', () => channel.close())
   await channel.connect(AGENT_MS)
   watch.lap('agent')
-  await renew(channel, { capsuleId, template })
+  const renewal = await renew(channel, { capsuleId, template })
   watch.lap('renewal')
 
   const record: CapsuleRecord = {
@@ -78,7 +78,7 @@ async function restoreCapsule(
   watch.lap('record')
   live.add(liveCapsule({ dir, vm, record }, channel))
   undo.keep()
-  return { diskSizeMb: manifest.disk_size_mb, timings: watch.timings }
+  return { diskSizeMb: manifest.disk_size_mb, renewal, timings: watch.timings }
 }
 
 function layOut(dir: string, capsuleId: string, { dir: from, manifest }: Snapshot): Promise<MachineDirectory> {

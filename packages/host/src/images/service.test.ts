@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newId } from '@wrenn/wire'
+import { newId, openNetwork } from '@wrenn/wire'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Host } from '../host.js'
@@ -44,7 +44,7 @@ function served(...check: Service['check']): Promise<Image> {
 async function start(memoryMb = SIZE.memoryMb): Promise<string> {
   const capsuleId = newId('capsule')
   const source = { kind: 'image', imageId: 'served-fake' } as const
-  await host.start({ capsuleId, source, vcpus: 1, memoryMb, template: 'served' })
+  await host.start({ capsuleId, source, vcpus: 1, memoryMb, template: 'served', network: openNetwork })
   return capsuleId
 }
 

@@ -28,6 +28,13 @@ export interface VmmProbe {
   }
 }
 
+/** The network that a vm is put on: a network namespace of its own, with a tap device that its user may open. */
+export interface VmNetwork {
+  /** The path of the namespace. */
+  namespace: string
+  tap: string
+}
+
 /** All paths are absolute. */
 interface Machine {
   /** The capsule's or image's id; names the process. */
@@ -40,6 +47,8 @@ interface Machine {
   uid?: number | undefined
   vcpus: number
   memoryMb: number
+  /** Absent: its network card is connected to nothing. */
+  network?: VmNetwork | undefined
   /** The disk's layers, qcow2, lowest first; all but the last are read-only. */
   disk: string[]
 }

@@ -34,6 +34,7 @@ type CapsuleRoutes =
   | 'listCapsules'
   | 'getCapsule'
   | 'deleteCapsule'
+  | 'setNetwork'
   | 'pingCapsule'
   | 'pauseCapsule'
   | 'resumeCapsule'
@@ -46,6 +47,7 @@ function capsuleHandlers(services: Services): Pick<Handlers, CapsuleRoutes> {
     listCapsules: async ({ caller }) => ok(await capsules.list(caller)),
     getCapsule: async ({ caller, params }) => ok(await capsules.get(caller, params.id)),
     deleteCapsule: async ({ caller, params }) => capsules.delete(caller, params.id).then(() => done),
+    setNetwork: async ({ caller, params, json }) => ok(await capsules.setNetwork(caller, params.id, json())),
     pingCapsule: async ({ caller, params }) => capsules.ping(caller, params.id).then(() => done),
     pauseCapsule: async ({ caller, params }) => timed(200, await pausing.pause(caller, params.id)),
     resumeCapsule: async ({ caller, params }) => timed(200, await resuming.resume(caller, params.id)),

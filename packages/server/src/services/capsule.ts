@@ -1,5 +1,5 @@
 /** One capsule: what may be asked of it, and how it is shown. */
-import { newId, parseTemplateRef, Problem, randomHex, type CapsuleBody } from '@wrenn/wire'
+import { newId, openNetwork, parseTemplateRef, Problem, randomHex, type CapsuleBody } from '@wrenn/wire'
 import type { Capsule, Store } from '../store/store.js'
 import type { Operation } from '../store/moves.js'
 import { now } from '../store/time.js'
@@ -59,6 +59,9 @@ export function newCapsule(heritage: Heritage, hasToken = false): Capsule {
   return {
     id: newId('capsule'),
     ...{ teamId, template, versionId, vcpus, memoryMb, timeoutSec, metadata },
+    envs: null,
+    network: openNetwork,
+    renewal: null,
     proxyToken: hasToken ? randomHex(PROXY_TOKEN_BYTES) : null,
     snapshotId: null,
     status: 'starting',

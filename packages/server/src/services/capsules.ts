@@ -1,4 +1,4 @@
-import { Problem, type CapsuleBody } from '@wrenn/wire'
+import { Problem, type CapsuleBody, type NetworkPolicy } from '@wrenn/wire'
 import type { Capsule } from '../store/store.js'
 import type { Activity } from './activity.js'
 import type { Background } from './background.js'
@@ -32,6 +32,19 @@ export class Capsules {
       .diskUsedBytes(id)
       .catch(() => undefined)
     return toBody(capsule, used)
+  }
+
+  /**
+   * Changes what a capsule may reach, now if it runs, else from its resume on.
+   * @throws Problem `not_found`, `invalid_state`; what the host says, and then nothing has changed
+   */
+  async setNetwork(caller: Caller, id: string, network: NetworkPolicy): Promise<CapsuleBody> {
+    const { store, fleet } = this.context
+    const capsule = await this.#find(caller, id)
+    if (capsule.status !== 'paused') assertRunning(capsule)
+    if (capsule.status === 'running') await fleet.hostFor(id).setNetwork(id, network)
+    await store.capsules.reach(id, network)
+    return this.get(caller, id)
   }
 
   /** Resets the idle timer. @throws Problem `not_found`, `invalid_state` */

@@ -36,15 +36,18 @@ export async function claim(store: Store, { teamId }: Caller, wanted: Wanted): P
   return { name, overwrite, keepSource, rule, capsule, versionId: version.id, snapshotId: version.ref }
 }
 
+/** What a capture has brought, and when it was done. */
+type Facts = Omit<SnapshotInfo, 'hooks' | 'timings'> & { at: string }
+
 /**
  * The one step in which the name begins to mean what was captured, and the source stops.
  * @throws Problem `conflict` when the name was taken meanwhile; `invalid_state` when the capsule ended
  */
-export async function publish(store: Store, claim: Claim, info: SnapshotInfo & { at: string }): Promise<Template> {
+export async function publish(store: Store, claim: Claim, info: Facts): Promise<Template> {
   const { name, overwrite, keepSource, rule, capsule, versionId } = claim
   // An overwrite that began later may have ended earlier.
   if (!overwrite && (await store.templates.find(capsule.teamId, name))) throw taken(name)
-  const { timings: _timings, at, ...facts } = info
+  const { at, ...facts } = info
   await store.versions.ready(versionId, { ...facts, createdAt: at })
   const made = await store.versions.get(versionId)
   if (!made) throw new Error('the version that was being made is gone')

@@ -93,7 +93,9 @@ async function addKey(
     name,
     hash: hashOf(key),
     prefix: key.slice(0, SHOWN_KEY_CHARACTERS),
+    scope: 'admin' as const,
     createdAt: now(),
+    expiresAt: null,
     lastUsedAt: null,
     revokedAt: null,
   }

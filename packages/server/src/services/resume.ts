@@ -55,7 +55,7 @@ export class Resuming {
   /** Starts the capsule and makes it running; or takes everything back. */
   async #goOn(host: HostClient, capsule: Capsule, snapshotId: string) {
     const { store, log } = this.context
-    const { id, vcpus, memoryMb } = capsule
+    const { id, vcpus, memoryMb, network } = capsule
     const undo = new Undo(log)
     undo.add('the operation', () => store.capsules.end(id, 'resume'))
     const watch = this.parts.ends.watch(id)
@@ -63,11 +63,14 @@ export class Resuming {
       // What is left of it where its pause could not remove it.
       await host.destroy(id)
       const source = { kind: 'snapshot', snapshotId } as const
-      const started = await host.start({ capsuleId: id, source, vcpus, memoryMb, template: templateOf(capsule) })
+      const started = await host.start({
+        ...{ capsuleId: id, source, vcpus, memoryMb, network },
+        template: templateOf(capsule),
+      })
       undo.add('the start', () => host.destroy(id))
       await store.transaction(async (within) => {
         const lastActiveAt = toIso(this.context.clock.now())
-        if (!(await within.capsules.move(id, 'resumed', { snapshotId: null, lastActiveAt })))
+        if (!(await within.capsules.move(id, 'resumed', { snapshotId: null, lastActiveAt, renewal: started.renewal })))
           throw new Problem('invalid_state', 'The capsule was not paused any more.')
         if (watch.reason !== undefined)
           throw new Problem('host_unavailable', `The capsule ended as soon as it went on: ${watch.reason}.`)

@@ -1,4 +1,4 @@
-import type { TemplateBody } from '@wrenn/wire'
+import type { SnapshotInfo, TemplateBody } from '@wrenn/wire'
 import type { Labels, Template } from '../store/store.js'
 import type { Activity } from './activity.js'
 import type { Background } from './background.js'
@@ -36,17 +36,17 @@ export class Snapshots {
   }
 
   async #complete(caller: Caller, claimed: Claim): Promise<Timed<TemplateBody>> {
-    const { body, timings } = await this.parts.actions.run(action(caller, claimed), (succeeded) =>
+    const { template, hooks, timings } = await this.parts.actions.run(action(caller, claimed), (succeeded) =>
       this.#make(claimed, succeeded),
     )
     // The template stands: what becomes of the source cannot undo it any more.
     await this.#leaveSource(claimed)
     this.parts.retention.tend()
-    return { body: toBody(body), timings }
+    return { body: { ...toBody(template), ...(hooks.length > 0 ? { hooks } : {}) }, timings }
   }
 
   /** Captures, and makes the name mean what was captured; or takes everything back. */
-  async #make(claimed: Claim, succeeded: (more: Labels) => void): Promise<Timed<Template>> {
+  async #make(claimed: Claim, succeeded: (more: Labels) => void): Promise<Made> {
     const { store, fleet, log, clock } = this.context
     const { capsule, versionId, snapshotId, keepSource } = claimed
     const undo = new Undo(log)
@@ -54,16 +54,21 @@ export class Snapshots {
     undo.add('the operation', () => store.capsules.end(capsule.id, 'snapshot'))
     try {
       const host = fleet.hostFor(capsule.id)
-      const info = await host.capture({ capsuleId: capsule.id, snapshotId, purpose: 'template', keepSource })
+      const { hooks, timings, ...facts } = await host.capture({
+        capsuleId: capsule.id,
+        snapshotId,
+        purpose: 'template',
+        keepSource,
+      })
       if (!keepSource) undo.add('the hold', () => host.release(capsule.id))
       undo.add('the snapshot', () => host.deleteSnapshot(snapshotId))
       const at = toIso(clock.now())
-      const body = await store.transaction(async (within) => {
-        const template = await publish(within, claimed, { ...info, at })
-        within.afterCommit(() => succeeded({ version: String(template.version.number) }))
-        return template
+      const template = await store.transaction(async (within) => {
+        const made = await publish(within, claimed, { ...facts, at })
+        within.afterCommit(() => succeeded({ version: String(made.version.number) }))
+        return made
       })
-      return { body, timings: info.timings }
+      return { template, hooks, timings }
     } catch (error) {
       await undo.run()
       throw error
@@ -79,6 +84,10 @@ export class Snapshots {
       .destroy(id)
       .catch((err: unknown) => log.error({ err, capsule: id }, 'a captured capsule could not be let go'))
   }
+}
+
+interface Made extends Pick<SnapshotInfo, 'hooks' | 'timings'> {
+  template: Template
 }
 
 function action(caller: Caller, { name, capsule: { id } }: Claim): Action {

@@ -35,14 +35,15 @@ export class Starter {
 
   async #start({ host, row, source }: Start): Promise<Started> {
     const { store, clock } = this.context
-    const { id, vcpus, memoryMb } = row
+    const { id, vcpus, memoryMb, network } = row
     try {
-      const { diskSizeMb, timings } = await host.start({
-        ...{ capsuleId: id, source, vcpus, memoryMb },
+      const { diskSizeMb, renewal, timings } = await host.start({
+        ...{ capsuleId: id, source, vcpus, memoryMb, network },
         template: templateOf(row),
       })
       const at = toIso(clock.now())
-      const isStarted = await store.capsules.move(id, 'started', { diskSizeMb, startedAt: at, lastActiveAt: at })
+      const facts = { diskSizeMb, renewal, startedAt: at, lastActiveAt: at }
+      const isStarted = await store.capsules.move(id, 'started', facts)
       if (!isStarted) await host.destroy(id)
       const capsule = findCapsule(await store.capsules.find(row.teamId, id))
       if (!isStarted) throw endedMeanwhile(capsule)

@@ -1,4 +1,4 @@
-import { capsuleStatuses, type CapsuleStatus } from '@wrenn/wire'
+import { capsuleStatuses, type CapsuleStatus, type NetworkPolicy, type Renewal } from '@wrenn/wire'
 import type { ExpressionBuilder, Kysely } from 'kysely'
 import { moves, operations, type MoveName, type Operation } from './moves.js'
 import type { Capsule, CapsuleStore, Change, Labels, MoveFacts } from './store.js'
@@ -12,10 +12,15 @@ export class SqlCapsules implements CapsuleStore {
     private readonly changed: (change: Change) => void,
   ) {}
 
-  async insert({ metadata, ...capsule }: Capsule): Promise<void> {
+  async insert({ metadata, network, renewal, ...capsule }: Capsule): Promise<void> {
     await this.db
       .insertInto('capsules')
-      .values({ ...capsule, metadata: metadata && JSON.stringify(metadata) })
+      .values({
+        ...capsule,
+        metadata: metadata && JSON.stringify(metadata),
+        network: JSON.stringify(network),
+        renewal: renewal && JSON.stringify(renewal),
+      })
       .execute()
   }
 
@@ -64,12 +69,18 @@ export class SqlCapsules implements CapsuleStore {
     return rows.map(({ snapshotId }) => snapshotId)
   }
 
-  async move(id: string, name: MoveName, facts: MoveFacts = {}): Promise<boolean> {
+  async move(id: string, name: MoveName, { renewal, ...facts }: MoveFacts = {}): Promise<boolean> {
     const { from, during, to } = moves[name]
     const before = await this.db.selectFrom('capsules').select('status').where('id', '=', id).executeTakeFirst()
     const after = await this.db
       .updateTable('capsules')
-      .set({ ...facts, status: to, operation: null, lastUpdated: now() })
+      .set({
+        ...facts,
+        ...(renewal ? { renewal: JSON.stringify(renewal) } : {}),
+        status: to,
+        operation: null,
+        lastUpdated: now(),
+      })
       .where('id', '=', id)
       .where('status', 'in', from)
       .where((eb) => eb.or(during.map((operation) => isUnderWay(eb, operation))))
@@ -104,6 +115,14 @@ export class SqlCapsules implements CapsuleStore {
     await this.db.updateTable('capsules').set({ lastActiveAt: at }).where('id', '=', id).execute()
   }
 
+  async reach(id: string, network: NetworkPolicy): Promise<void> {
+    await this.db
+      .updateTable('capsules')
+      .set({ network: JSON.stringify(network) })
+      .where('id', '=', id)
+      .execute()
+  }
+
   async countAlive(): Promise<{ status: CapsuleStatus; count: number }[]> {
     const rows = await this.db
       .selectFrom('capsules')
@@ -118,8 +137,13 @@ export class SqlCapsules implements CapsuleStore {
 
 const alive = capsuleStatuses.filter((status) => status !== 'stopped' && status !== 'error')
 
-function toCapsule({ metadata, ...row }: CapsuleRow): Capsule {
-  return { ...row, metadata: metadata === null ? null : (JSON.parse(metadata) as Labels) }
+function toCapsule({ metadata, network, renewal, ...row }: CapsuleRow): Capsule {
+  return {
+    ...row,
+    metadata: metadata === null ? null : (JSON.parse(metadata) as Labels),
+    network: JSON.parse(network) as NetworkPolicy,
+    renewal: renewal === null ? null : (JSON.parse(renewal) as Renewal),
+  }
 }
 
 function isUnderWay(eb: ExpressionBuilder<Tables, 'capsules'>, operation: Operation | null) {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { capsuleStatuses, nameSchema, newId, type CapsuleStatus } from '@wrenn/wire'
+import { capsuleStatuses, nameSchema, newId, openNetwork, type CapsuleStatus } from '@wrenn/wire'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { moves, operations, type MoveName, type Operation } from './moves.js'
 import { openStore } from './open.js'
@@ -27,8 +27,16 @@ function capsule(more: Partial<Capsule> = {}): Capsule {
   const size = { vcpus: 1, memoryMb: 512, timeoutSec: 0, diskSizeMb: 0 }
   const times = { createdAt: at, startedAt: null, lastActiveAt: null, lastUpdated: at }
   const state = { status: 'running', operation: null, reason: null } as const
-  const origin = { template: 'minimal', versionId: null, snapshotId: null, metadata: null, proxyToken: null }
-  return { id: newId('capsule'), teamId, ...origin, ...state, ...size, ...times, ...more }
+  const origin = {
+    template: 'minimal',
+    versionId: null,
+    snapshotId: null,
+    metadata: null,
+    proxyToken: null,
+    envs: null,
+  }
+  const own = { network: openNetwork, renewal: null }
+  return { id: newId('capsule'), teamId, ...origin, ...own, ...state, ...size, ...times, ...more }
 }
 
 async function name(text: string): Promise<string> {

@@ -2,7 +2,7 @@
  * The store as the services know it: narrow, so that another database can stand behind it. Times go in and come out
  * as ISO text in UTC.
  */
-import type { CapsuleStatus } from '@wrenn/wire'
+import type { CapsuleStatus, NetworkPolicy, Renewal } from '@wrenn/wire'
 import type { MoveName, Operation } from './moves.js'
 import type { AnswerRow, CapsuleRow, DayRow, KeyRow, LoadRow, SampleRow, TemplateRow, VersionRow } from './tables.js'
 
@@ -10,7 +10,11 @@ export type Key = KeyRow
 
 export type Labels = Record<string, string>
 export type Version = Omit<VersionRow, 'metadata'> & { metadata: Labels }
-export type Capsule = Omit<CapsuleRow, 'metadata'> & { metadata: Labels | null }
+export type Capsule = Omit<CapsuleRow, 'metadata' | 'network' | 'renewal'> & {
+  metadata: Labels | null
+  network: NetworkPolicy
+  renewal: Renewal | null
+}
 export type Name = TemplateRow
 export type StoredAnswer = AnswerRow
 
@@ -112,6 +116,8 @@ export interface CapsuleStore {
   /** Ends the operation, the status staying as it is. Does nothing when it is not under way. */
   end(id: string, operation: Operation): Promise<void>
   active(id: string, at: string): Promise<void>
+  /** Says what it may reach. */
+  reach(id: string, network: NetworkPolicy): Promise<void>
   /** How many there are in each status but the last ones, of all teams. */
   countAlive(): Promise<{ status: CapsuleStatus; count: number }[]>
 }
@@ -124,7 +130,9 @@ export interface Change {
   move: MoveName
 }
 
-export type MoveFacts = Partial<Pick<Capsule, 'reason' | 'diskSizeMb' | 'startedAt' | 'lastActiveAt' | 'snapshotId'>>
+export type MoveFacts = Partial<
+  Pick<Capsule, 'reason' | 'diskSizeMb' | 'startedAt' | 'lastActiveAt' | 'snapshotId' | 'renewal'>
+>
 
 export interface AnswerStore {
   find(keyId: string, idempotencyKey: string): Promise<StoredAnswer | undefined>

@@ -1,5 +1,5 @@
 /** The tables, as the query builder sees them: columns in camel case, times as ISO text, booleans as 0 and 1. */
-import type { CapsuleStatus } from '@wrenn/wire'
+import type { CapsuleStatus, KeyScope } from '@wrenn/wire'
 import type { Operation } from './moves.js'
 
 export interface TeamRow {
@@ -16,7 +16,11 @@ export interface KeyRow {
   hash: string
   /** The first characters of the key, which may be shown. */
   prefix: string
+  /** What it may do. */
+  scope: KeyScope
   createdAt: string
+  /** From when on it is not valid any more; null: never. */
+  expiresAt: string | null
   lastUsedAt: string | null
   revokedAt: string | null
 }
@@ -87,6 +91,12 @@ export interface CapsuleRow {
   diskSizeMb: number
   /** JSON: string to string; null when the user gave no labels. */
   metadata: string | null
+  /** Its environment variables, sealed; null: none. */
+  envs: string | null
+  /** JSON: what it may reach. */
+  network: string
+  /** JSON: what its last start made its own; null before that. */
+  renewal: string | null
   /** What its ports ask of whoever comes through the proxy; null: nothing. */
   proxyToken: string | null
   /** Why it is missing or in error; for the log and for people who look. */

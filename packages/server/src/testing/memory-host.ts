@@ -8,7 +8,9 @@ import {
   type HostClient,
   type HostFacts,
   type ImageInfo,
+  type NetworkPolicy,
   type Reconciled,
+  type Renewal,
   type SnapshotInfo,
   type Source,
   type StartedCapsule,
@@ -31,6 +33,7 @@ export type Point =
   | 'usage'
   | 'verify'
   | 'samples'
+  | 'setNetwork'
 
 export interface MemoryCapsule extends Contents {
   spec: StartSpec
@@ -82,7 +85,8 @@ export class MemoryHost implements HostClient {
 
   async facts(): Promise<HostFacts> {
     const limits = { maxVcpus: 8, maxMemoryMb: 4096 }
-    return { vmm: 'memory', vmmVersion: '1', accelerator: 'none', acceleratorReason: 'a double', limits }
+    const network = { isThere: true, reason: 'a double' }
+    return { vmm: 'memory', vmmVersion: '1', accelerator: 'none', acceleratorReason: 'a double', limits, network }
   }
 
   async images(): Promise<ImageInfo[]> {
@@ -127,7 +131,13 @@ export class MemoryHost implements HostClient {
       Object.assign(contents, { spec, isHeld: false, guest: new MemoryGuest(contents) }),
     )
     await this.faults.pass('started')
-    return { diskSizeMb: 20_480, timings: { restore: 1.25, agent: 2 } }
+    const renewal: Renewal = {
+      at: created.toISOString(),
+      renewed: ['random', 'clock'],
+      clock_offset_ms: 1.5,
+      hooks: [],
+    }
+    return { diskSizeMb: 20_480, renewal, timings: { restore: 1.25, agent: 2 } }
   }
 
   async destroy(id: string): Promise<void> {
@@ -148,7 +158,12 @@ export class MemoryHost implements HostClient {
       throw error
     })
     const metadata = { kernel: '1', vmm: '2', agent: '3' }
-    return { vcpus, memoryMb, sizeBytes: 4096, metadata, timings: { pause: 12.34, write: 5 } }
+    return { vcpus, memoryMb, sizeBytes: 4096, metadata, hooks: [], timings: { pause: 12.34, write: 5 } }
+  }
+
+  async setNetwork(id: string, network: NetworkPolicy): Promise<void> {
+    await this.faults.pass('setNetwork')
+    this.capsule(id).spec.network = network
   }
 
   async release(id: string): Promise<void> {

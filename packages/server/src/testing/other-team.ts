@@ -6,8 +6,15 @@ import type { Store } from '../store/store.js'
 export async function otherKey(store: Store): Promise<string> {
   const key = newKey()
   const hash = createHash('sha256').update(key).digest('hex')
-  const times = { createdAt: new Date().toISOString(), lastUsedAt: null, revokedAt: null }
-  const row = { id: newId('key'), teamId: store.teams.platformId, name: 'other', hash, prefix: key.slice(0, 10) }
+  const times = { createdAt: new Date().toISOString(), expiresAt: null, lastUsedAt: null, revokedAt: null }
+  const row = {
+    id: newId('key'),
+    teamId: store.teams.platformId,
+    name: 'other',
+    scope: 'admin' as const,
+    hash,
+    prefix: key.slice(0, 10),
+  }
   await store.keys.insert({ ...row, ...times })
   return key
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { capsuleSchema, createCapsuleSchema, forkSchema } from '../capsules.js'
+import { networkSchema } from '../network.js'
 import { empty, json, optionalJson, type Route } from '../route.js'
 import { capsuleParams, starting } from './shared.js'
 
@@ -43,6 +44,17 @@ export const capsuleRoutes = {
     summary: 'Destroy a capsule, in whatever state it is',
     params: capsuleParams,
     replies: { 204: empty },
+    errors: ['not_found', 'invalid_state', 'host_unavailable'],
+  },
+
+  setNetwork: {
+    ...onCapsules,
+    method: 'PUT',
+    path: '/v1/capsules/{id}/network',
+    summary: 'Change what a running or paused capsule may reach; connections that it forbids end',
+    params: capsuleParams,
+    body: json(networkSchema),
+    replies: { 200: json(capsuleSchema) },
     errors: ['not_found', 'invalid_state', 'host_unavailable'],
   },
 

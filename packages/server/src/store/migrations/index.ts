@@ -5,12 +5,14 @@ import { first } from './001-first.js'
 import { engine } from './002-engine.js'
 import { proxy } from './003-proxy.js'
 import { meter } from './004-meter.js'
+import { own } from './005-own.js'
 
 const migrations: Record<string, Migration> = {
   '001-first': first,
   '002-engine': engine,
   '003-proxy': proxy,
   '004-meter': meter,
+  '005-own': own,
 }
 
 /** Brings the database to the newest form (or to `target`, in tests), or throws what stopped it. */
