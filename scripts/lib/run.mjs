@@ -40,6 +40,29 @@ export async function show(program, args, options = {}) {
   }
 }
 
+/**
+ * Runs a program with its output passed on; resolves with its exit code and the last lines of its output. For where
+ * nobody watches: a log may be cut before its end.
+ */
+export async function pass(program, args, { keep, ...options }) {
+  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], ...options })
+  const tail = []
+  for (const [input, output] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ]) {
+    createInterface({ input }).on('line', (line) => {
+      output.write(`${line}\n`)
+      if (tail.push(line) > keep) tail.shift()
+    })
+  }
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve(code ?? 1))
+  })
+  return { code, tail }
+}
+
 /** A program's output; undefined when it is not there or fails. */
 export function output(program, args) {
   const { status, stdout } = spawnSync(program, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] })
