@@ -61,7 +61,12 @@ export class Verifier {
 
   async #byDigest(dir: string, { name, sha256 }: SnapshotFile): Promise<string | undefined> {
     if (sha256 === undefined) return undefined
-    const found = await this.runTask('digestFile', join(dir, name))
+    // Between the look at its length and this one, upkeep may have put another file in its place.
+    const found = await this.runTask('digestFile', join(dir, name)).catch((error: unknown) => {
+      if (isMissing(error)) return undefined
+      throw error
+    })
+    if (found === undefined) return `its file ${name} is missing`
     return found === sha256 ? undefined : `the content of its file ${name} is not what was written`
   }
 }
