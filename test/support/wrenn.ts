@@ -11,6 +11,8 @@ import { pino } from 'pino'
 /** Set LOG_LEVEL to see what the server says. */
 const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' })
 
+const SECRET = new Uint8Array(32).fill(7)
+
 export interface Running {
   url: string
   key: string
@@ -33,7 +35,7 @@ export async function start({ dataDir, driver, images, upkeep }: Start, key = ne
   const store = await openStore(join(dataDir, 'wrenn.db'))
   await ensureFirstKey({ store, wanted: key })
   const host = await openHost({ dataDir, driver, log: logger, images, upkeep })
-  const server: Server = await createServer({ store, host, version: '0.0.0-test', logger })
+  const server: Server = await createServer({ store, host, version: '0.0.0-test', logger, secret: SECRET })
   const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
   const stop = async () => {
     await server.close()

@@ -22,6 +22,11 @@ export function label(text: string, before: Record<string, string>): Record<stri
   return { ...before, [text.slice(0, cut)]: text.slice(cut + 1) }
 }
 
+/** One more of an option that may be repeated, behind those before. */
+export function another(text: string, before: string[] | false = []): string[] {
+  return [...(before || []), text]
+}
+
 /** A template, or one version of it. */
 export interface Reference {
   name: string

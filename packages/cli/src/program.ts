@@ -10,6 +10,7 @@ import { addKeyCommands } from './commands/key.js'
 import { addLifeCommands } from './commands/life.js'
 import { addLogsCommand } from './commands/logs.js'
 import { addMetricsCommands } from './commands/metrics.js'
+import { addNetworkCommand } from './commands/network.js'
 import { addPortCommands } from './commands/port.js'
 import { addProcessCommands } from './commands/process.js'
 import { addPruneCommand } from './commands/prune.js'
@@ -64,7 +65,10 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
       setExitCode(await up(world.env))
     })
   const capsule = addCapsuleCommands(program, world)
-  for (const parent of [program, capsule]) addLifeCommands(parent, world, setExitCode)
+  for (const parent of [program, capsule]) {
+    addLifeCommands(parent, world, setExitCode)
+    addNetworkCommand(parent, world)
+  }
   addShellCommand(program, world, setExitCode)
   addProcessCommands(program, world, setExitCode)
   addLogsCommand(program, world)

@@ -22,8 +22,35 @@ export interface CreateOptions extends MakeOptions {
   timeoutSec?: number
   /** Your labels: at most 20. */
   metadata?: Record<string, string>
+  /**
+   * Environment variables of every command and terminal in it. The server keeps them outside of the capsule: no template
+   * has them, and no answer shows them.
+   */
+  envs?: Record<string, string>
+  /** What it may reach. Default: the internet. */
+  network?: NetworkOptions
   /** Whether its ports ask for its `proxyToken`, in the header X-Wrenn-Token. Default false. */
   proxyAuth?: boolean
+}
+
+/**
+ * What a capsule may reach. Each destination is an IPv4 address, a range such as `203.0.113.0/24`, a domain name, or
+ * `*.example.org` for all names below one. `deny` comes before `allow`, and `allow` before `internet`.
+ */
+export interface NetworkOptions {
+  /** Whether what neither list names may be reached. Default true. */
+  internet?: boolean
+  /** What may be reached all the same. Default: nothing. */
+  allow?: string[]
+  /** What may not be reached, whatever else is said. Default: nothing. */
+  deny?: string[]
+}
+
+export interface ForkOptions extends MakeOptions {
+  /** Environment variables in the place of those of the source. Default: the same. */
+  envs?: Record<string, string>
+  /** In the place of what the source may reach. Default: the same. */
+  network?: NetworkOptions
 }
 
 export interface MetricsOptions extends RequestOptions {
@@ -66,8 +93,9 @@ type Call<Options, Result> = (transport: Transport, options: Options) => Promise
 type CallOn<Options, Result> = (transport: Transport, id: string, options: Options) => Promise<Result>
 
 export const create: Call<CreateOptions, Answer<CapsuleBody>> = (transport, options) => {
-  const { template, vcpus, memoryMb, timeoutSec, metadata, proxyAuth } = options
-  const json = { template, vcpus, memory_mb: memoryMb, timeout_sec: timeoutSec, metadata, proxy_auth: proxyAuth }
+  const { template, vcpus, memoryMb, timeoutSec, metadata, envs, network, proxyAuth } = options
+  const size = { vcpus, memory_mb: memoryMb }
+  const json = { template, ...size, timeout_sec: timeoutSec, metadata, envs, network, proxy_auth: proxyAuth }
   return transport.answer({ method: 'POST', path: '/v1/capsules', json, ...making(options) })
 }
 
@@ -91,13 +119,16 @@ export const pause: CallOn<RequestOptions, Answer<CapsuleBody>> = (transport, id
 export const resume: CallOn<RequestOptions, Answer<CapsuleBody>> = (transport, id, { signal }) =>
   transport.answer({ method: 'POST', path: pathOf(id, 'resume'), timeoutMs: SLOW_MS, signal })
 
-export const fork: CallOn<MakeOptions & { count: number }, Answer<CapsuleBody[]>> = (transport, id, options) =>
-  transport.answer({
-    method: 'POST',
-    path: pathOf(id, 'fork'),
-    json: { count: options.count },
-    ...making(options),
-  })
+export const fork: CallOn<ForkOptions & { count: number }, Answer<CapsuleBody[]>> = (transport, id, options) => {
+  const { count, envs, network } = options
+  const json = { count, envs, network }
+  return transport.answer({ method: 'POST', path: pathOf(id, 'fork'), json, ...making(options) })
+}
+
+export const setNetwork: CallOn<NetworkOptions & RequestOptions, Answer<CapsuleBody>> = (transport, id, options) => {
+  const { internet, allow, deny, signal } = options
+  return transport.answer({ method: 'PUT', path: pathOf(id, 'network'), json: { internet, allow, deny }, signal })
+}
 
 export const capture: CallOn<SnapshotOptions, Answer<TemplateBody>> = (transport, id, options) => {
   const { name, overwrite, keepSource, keepVersions, expiresIn } = options

@@ -25,6 +25,7 @@ test('a snapshot becomes a template', async () => {
   const source = await api.capsule()
   api.replies = [{ status: 201, json: { name: 'n', size_bytes: 7 } }]
   const template = await source.createSnapshot({ name: 'n', overwrite: true, keepSource: true })
+  expect(template.hooks).toEqual([])
   expect(template).toBeInstanceOf(Template)
   expect([template.name, template.sizeBytes, api.seen.at(-1)!.url]).toEqual([
     'n',
@@ -69,6 +70,36 @@ test('a fork gives its capsules in order', async () => {
   api.replies = [{ status: 201, json: [forks[0]] }]
   expect(await api.client.capsules.fork('cl-1')).toHaveLength(1)
   expect(api.lastJson()).toEqual({ count: 1 })
+})
+
+test('a capsule is made with variables and a network of its own, and forks with theirs', async () => {
+  api.replies = [{ status: 201, json: info }]
+  const network = { internet: false, allow: ['*.example.org'] }
+  const capsule = await api.client.capsules.create({ envs: { TOKEN: 'x' }, network })
+  expect(api.lastJson()).toEqual({ envs: { TOKEN: 'x' }, network })
+  api.replies = [{ status: 201, json: [info] }]
+  await capsule.fork(2, { envs: {}, network: { deny: ['203.0.113.7'] } })
+  expect(api.lastJson()).toEqual({ count: 2, envs: {}, network: { deny: ['203.0.113.7'] } })
+  await api.client.capsules.fork('cl-1', 1, { network })
+  expect(api.lastJson()).toEqual({ count: 1, network })
+})
+
+test('the network of a capsule is changed, which shows, and a lost connection is tried again', async () => {
+  const capsule = await api.capsule()
+  const network = { internet: true, allow: [], deny: ['example.org'] }
+  api.replies = ['cut', { json: { ...info, network } }, failure(409, 'invalid_state')]
+  await capsule.setNetwork({ deny: ['example.org'] })
+  expect(api.seen.at(-1)).toMatchObject({ method: 'PUT', url: '/api/v1/capsules/cl-1/network' })
+  expect(api.lastJson()).toEqual({ deny: ['example.org'] })
+  expect(capsule.info.network).toEqual(network)
+  await expect(capsule.setNetwork({})).rejects.toBeInstanceOf(WrennConflictError)
+  expect(capsule.info.network).toEqual(network)
+})
+
+test('what a start renewed is told', async () => {
+  const renewal = { at: '2030-01-01T00:00:00.000Z', renewed: ['clock'], clock_offset_ms: 1, hooks: [] }
+  api.replies = [{ status: 201, json: { ...info, renewal } }]
+  expect((await api.client.capsules.create()).info.renewal).toEqual(renewal)
 })
 
 test('a fork of which some did not start says which and why, and gives those that run', async () => {

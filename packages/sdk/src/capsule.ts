@@ -9,7 +9,7 @@ import { runs, WrennForkError } from './fork-error.js'
 import { Pty, startPty, type PtyOptions } from './pty.js'
 import { Template } from './template.js'
 import type { Timings } from './timings.js'
-import { Transport, type Answer, type ClientOptions, type MakeOptions, type RequestOptions } from './transport.js'
+import { Transport, type Answer, type ClientOptions, type RequestOptions } from './transport.js'
 import { portUrl } from './url.js'
 
 /**
@@ -63,7 +63,10 @@ export class Capsule implements AsyncDisposable {
     return this.#info.status
   }
 
-  /** All that the API says of it, as it was when last asked for; `reason` says why it is in error or missing. */
+  /**
+   * All that the API says of it, as it was when last asked for. `reason` says why it is in error or missing, `renewal` what its
+   * last start or resume made its own, `network` what it may reach.
+   */
   get info(): Readonly<CapsuleBody> {
     return this.#info
   }
@@ -136,13 +139,29 @@ export class Capsule implements AsyncDisposable {
    *
    * ```ts
    * const [left, right] = await capsule.fork(2)
+   * const [alone] = await capsule.fork(1, { network: { internet: false } })
    * ```
    *
    * @throws {WrennForkError} when some did not start: its `capsules` are those that run, its `failed` those that do not.
    * When nothing was captured, another WrennError, and there is no new capsule
    */
-  async fork(count = 1, options: MakeOptions = {}): Promise<Capsule[]> {
+  async fork(count = 1, options: calls.ForkOptions = {}): Promise<Capsule[]> {
     return forked(this.#transport, await calls.fork(this.#transport, this.id, { ...options, count }))
+  }
+
+  /**
+   * Changes what it may reach, in the place of all that was said before: what you leave out has its default. It holds when
+   * this resolves, or from the resume on; connections that are not allowed any more end.
+   *
+   * ```ts
+   * await capsule.setNetwork({ internet: false, allow: ['*.example.org'] })
+   * ```
+   *
+   * @throws {WrennConflictError} when it neither runs nor is paused; {WrennValidationError} for a destination that is none,
+   * or where the server gives no network
+   */
+  async setNetwork(network: calls.NetworkOptions, options: RequestOptions = {}): Promise<void> {
+    this.#info = (await calls.setNetwork(this.#transport, this.id, { ...network, ...options })).body
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { StatsBody, UsageBody } from '@wrenn/wire'
 import * as calls from './capsule-calls.js'
 import { Capsule, forked } from './capsule.js'
-import type { MakeOptions, RequestOptions, Transport } from './transport.js'
+import type { RequestOptions, Transport } from './transport.js'
 
 /** Calls that make and find capsules. */
 export class Capsules {
@@ -33,7 +33,7 @@ export class Capsules {
   }
 
   /** Starts capsules from where one is, as `capsule.fork` does. @throws {WrennForkError} when some did not start */
-  async fork(id: string, count = 1, options: MakeOptions = {}): Promise<Capsule[]> {
+  async fork(id: string, count = 1, options: calls.ForkOptions = {}): Promise<Capsule[]> {
     return forked(this.transport, await calls.fork(this.transport, id, { ...options, count }))
   }
 

@@ -1,6 +1,14 @@
 export { BackgroundProcess, type ProcessNames } from './background.js'
 export { Capsule } from './capsule.js'
-export type { CreateOptions, MetricsOptions, SnapshotOptions, StatsOptions, UsageOptions } from './capsule-calls.js'
+export type {
+  CreateOptions,
+  ForkOptions,
+  MetricsOptions,
+  NetworkOptions,
+  SnapshotOptions,
+  StatsOptions,
+  UsageOptions,
+} from './capsule-calls.js'
 export { Capsules } from './capsules.js'
 export type { RunCodeOptions } from './code.js'
 export type { Execution, ExecutionError, MimeBundle, Result } from './code-results.js'
@@ -30,10 +38,12 @@ export type {
   EventKind,
   FileChange,
   FileEntry,
+  HookResult,
   KillSignal,
   MetricsBody,
   MetricsRange,
   ProcessBody,
+  Renewal,
   StatsBody,
   StatsRange,
   TemplateBody,

@@ -23,6 +23,13 @@ test('the versions of a template are told, and which of them its name means', as
   expect(asked()).toEqual(['GET n/versions', 'GET a%20b/versions'])
 })
 
+test('what programs did before the snapshot is told', async () => {
+  const source = await api.capsule()
+  const hooks = [{ name: '10-flush', exit_code: 0, timed_out: false, duration_ms: 4, output: '' }]
+  api.replies = [{ status: 201, json: { ...body, hooks } }]
+  expect((await source.createSnapshot()).hooks).toEqual(hooks)
+})
+
 test('a name is moved back, by one or to a given version', async () => {
   const one = await template()
   api.replies = [{ json: { ...body, version: 2 } }]

@@ -1,4 +1,4 @@
-import type { TemplateBody, VerificationBody, VersionBody } from '@wrenn/wire'
+import type { HookResult, TemplateBody, VerificationBody, VersionBody } from '@wrenn/wire'
 import type { Timings } from './timings.js'
 import { Transport, type Answer, type ClientOptions, type RequestOptions } from './transport.js'
 
@@ -107,6 +107,11 @@ export class Template {
   /** Counts the snapshots taken under its name. `Capsule.create({ template: 'name@3' })` starts a given one. */
   get version(): number {
     return this.info.version
+  }
+
+  /** What the programs in /etc/wrenn/before-snapshot.d did, in their order; known only right after `createSnapshot`. */
+  get hooks(): readonly HookResult[] {
+    return this.info.hooks ?? []
   }
 
   /** The versions that are kept, newest first. */

@@ -42,13 +42,13 @@ export interface MakeOptions extends RequestOptions {
 }
 
 export interface Ask extends MakeOptions {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   path: string
   query?: Record<string, string | undefined>
   json?: unknown
   body?: NonNullable<RequestInit['body']>
   headers?: Record<string, string>
-  /** Whether asking twice is as good as once. GET, DELETE and what has an idempotency key are; a POST says so itself. */
+  /** Whether asking twice is as good as once. GET, PUT, DELETE and what has an idempotency key are; a POST says so itself. */
   repeatable?: boolean
   /** 0: no limit. */
   timeoutMs?: number

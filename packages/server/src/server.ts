@@ -24,6 +24,10 @@ export interface CreateServer {
   /** The product's version. */
   version: string
   logger: Logger
+  /**
+   * What is sealed in the store with: 32 random bytes, the same at every start. Under another, what was sealed does not open.
+   */
+  secret: Uint8Array
   /** Whether ports of new capsules ask for a token where nothing is said. Default no. */
   proxyAuth?: boolean
   /** What operators show to be given the metrics at /metrics; without one, they are given to this machine alone. */
@@ -41,12 +45,14 @@ export async function createServer({
   host,
   version,
   logger,
+  secret,
   proxyAuth = false,
   metricsToken,
   clock = systemClock,
 }: CreateServer): Promise<Server> {
-  const context = { store, fleet: new Fleet([host]), log: logger, clock }
-  const services = makeServices(context, { proxyAuth })
+  const { isThere: hasNetwork } = (await host.facts()).network
+  const context = { store, fleet: new Fleet([host]), log: logger, clock, hasNetwork }
+  const services = makeServices(context, { proxyAuth, secret })
   await recover(context)
   await registerImages(store, host)
   host.onImages(() => {

@@ -71,7 +71,9 @@ export const capsuleSchema = z.object({
   network: networkBodySchema.optional().describe('What it may reach; absent where the host gives no network.'),
   renewal: renewalSchema
     .optional()
-    .describe('What its last start or resume made its own; only when one capsule is asked for, started or resumed.'),
+    .describe(
+      'What its last start or resume made its own; only when one capsule is asked for, started, resumed or given another network.',
+    ),
   disk_size_mb: z.int().describe('The most that the disk can hold, in MiB.'),
   disk_used_mb: z
     .int()

@@ -151,7 +151,8 @@ export interface HostClient {
   capture(spec: CaptureSpec): Promise<SnapshotInfo>
 
   /**
-   * Changes what a running capsule may reach. Connections that are not allowed any more end.
+   * Changes what a running capsule may reach. Connections that are not allowed any more end. When it rejects, nothing has
+   * changed, where that is possible at all.
    * @throws Problem `host_unavailable` where the host gives no network, unless nothing is to be reached anyway
    */
   setNetwork(capsuleId: string, network: NetworkPolicy): Promise<void>

@@ -1,4 +1,5 @@
 /** A Wrenn of its own for the benchmark: on a data directory that is gone afterwards, used over HTTP like any other. */
+import { randomBytes } from 'node:crypto'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildImages, imagesAreBuilt, openHost, pathsOf, startWorkers, type Host, type Image } from '@wrenn/host'
@@ -68,7 +69,7 @@ async function open(options: OpenLab, dataDir: string, releases: Releases): Prom
   const host = await openAnother()
   releases.push(() => host.close())
   await host.facts()
-  const server = await createServer({ store, host, version, logger: log })
+  const server = await createServer({ store, host, version, logger: log, secret: randomBytes(32) })
   releases.push(() => server.close())
   const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
   const image = images.find(({ name }) => name === TEMPLATE)!

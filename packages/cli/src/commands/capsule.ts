@@ -1,31 +1,14 @@
 import type { Command } from 'commander'
 import { duration, idempotencyKey, label, whole } from '../arguments.js'
 import { contextOf, type World } from '../context.js'
+import { addEnvOptions, envsOf, type EnvOptions } from '../env-options.js'
 import { age, fields, table } from '../format.js'
+import { addNetworkOptions, networkOf, type ReachOptions } from '../network-options.js'
+import { inWords } from '../own-words.js'
 
 export function addCapsuleCommands(program: Command, world: World): Command {
   const capsule = program.command('capsule').description('Start, show, pause, fork and destroy capsules')
-
-  capsule
-    .command('create')
-    .description('start a capsule; it runs when this ends')
-    .option('-t, --template <name>', 'what it starts from: a template, or one version of it as name@3', 'minimal')
-    .option('--vcpus <n>', 'virtual CPUs', whole)
-    .option('--memory <MiB>', 'memory', whole)
-    .option('--timeout <time>', 'pause it after so long without activity: 30s, 5m, 2h, or seconds', duration)
-    .option('--proxy-auth', 'its ports ask for a token; `wrenn url` prints it')
-    .option('-l, --label <key=value>', 'a label; may be repeated', label, {})
-    .addOption(idempotencyKey())
-    .action(async (options: CreateOptions, command: Command) => {
-      const { client, show, signal } = contextOf(command, world)
-      const { template, vcpus, memory, timeout, label: metadata, idempotencyKey, proxyAuth } = options
-      const wanted = { template, vcpus, memoryMb: memory, timeoutSec: timeout, metadata, idempotencyKey, proxyAuth }
-      const given = Object.fromEntries(
-        Object.entries(wanted).filter(([, value]) => value !== undefined && !isEmpty(value)),
-      )
-      const { info } = await client.capsules.create({ ...given, signal })
-      show(info, () => info.id)
-    })
+  addCreate(capsule, world)
 
   capsule
     .command('list')
@@ -51,7 +34,7 @@ export function addCapsuleCommands(program: Command, world: World): Command {
     .action(async (id: string, _: object, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
       const { info } = await client.capsules.connect(id, { signal })
-      show(info, () => fields(info))
+      show(info, () => fields(inWords(info)))
     })
 
   capsule
@@ -65,7 +48,33 @@ export function addCapsuleCommands(program: Command, world: World): Command {
   return capsule
 }
 
-interface CreateOptions {
+function addCreate(capsule: Command, world: World): void {
+  const create = capsule
+    .command('create')
+    .description('start a capsule; it runs when this ends')
+    .option('-t, --template <name>', 'what it starts from: a template, or one version of it as name@3', 'minimal')
+    .option('--vcpus <n>', 'virtual CPUs', whole)
+    .option('--memory <MiB>', 'memory', whole)
+    .option('--timeout <time>', 'pause it after so long without activity: 30s, 5m, 2h, or seconds', duration)
+    .option('--proxy-auth', 'its ports ask for a token; `wrenn url` prints it')
+    .option('-l, --label <key=value>', 'a label; may be repeated', label, {})
+  addNetworkOptions(addEnvOptions(create))
+    .addOption(idempotencyKey())
+    .action(async (options: CreateOptions, command: Command) => {
+      const { client, show, signal, env } = contextOf(command, world)
+      const { template, vcpus, memory, timeout, label: metadata, idempotencyKey, proxyAuth } = options
+      const size = { vcpus, memoryMb: memory }
+      const own = { ...envsOf(options, env), network: await networkOf(options, async () => ({})) }
+      const wanted = { template, ...size, timeoutSec: timeout, metadata, idempotencyKey, proxyAuth, ...own }
+      const given = Object.fromEntries(
+        Object.entries(wanted).filter(([, value]) => value !== undefined && !isEmpty(value)),
+      )
+      const { info } = await client.capsules.create({ ...given, signal })
+      show(info, () => info.id)
+    })
+}
+
+interface CreateOptions extends EnvOptions, ReachOptions {
   template: string
   vcpus?: number
   memory?: number

@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { WrennForkError, type Capsule } from 'wrenn'
 import { idempotencyKey, whole } from '../arguments.js'
 import { contextOf, type SetExitCode, type World } from '../context.js'
+import { addEnvOptions, envsOf, type EnvOptions } from '../env-options.js'
+import { addNetworkOptions, networkOf, type ReachOptions } from '../network-options.js'
 
 /** What happens to a capsule between its start and its end. */
 export function addLifeCommands(parent: Command, world: World, setExitCode: SetExitCode): void {
@@ -18,14 +20,32 @@ export function addLifeCommands(parent: Command, world: World, setExitCode: SetE
         show(info, () => `${info.id}  ${info.status}`)
       })
 
-  parent
+  addFork(parent, world, setExitCode)
+}
+
+interface ForkOptions extends EnvOptions, ReachOptions {
+  count: number
+  idempotencyKey?: string
+}
+
+function addFork(parent: Command, world: World, setExitCode: SetExitCode): void {
+  const fork = parent
     .command('fork <id>')
-    .description('start capsules from where a running one is; it runs on. Their ids are printed')
+    .description(
+      'start capsules from where a running one is; it runs on. Their ids are printed. What is not said of their network is as in the source; variables take the place of its variables',
+    )
     .option('-n, --count <n>', 'how many', whole, 1)
+  addNetworkOptions(addEnvOptions(fork))
     .addOption(idempotencyKey())
-    .action(async (id: string, { count, ...options }: { count: number; idempotencyKey?: string }, command: Command) => {
-      const { client, show, signal, stderr } = contextOf(command, world)
-      const { capsules, failed } = await outcomeOf(client.capsules.fork(id, count, { ...options, signal }))
+    .action(async (id: string, { count, idempotencyKey: key, ...options }: ForkOptions, command: Command) => {
+      const { client, show, signal, stderr, env } = contextOf(command, world)
+      const network = await networkOf(
+        options,
+        async () => (await client.capsules.connect(id, { signal })).info.network ?? {},
+      )
+      const own = { ...envsOf(options, env), ...(network ? { network } : {}) }
+      const wanted = { ...own, ...(key ? { idempotencyKey: key } : {}), signal }
+      const { capsules, failed } = await outcomeOf(client.capsules.fork(id, count, wanted))
       const infos = [...capsules, ...failed].map(({ info }) => info)
       show(infos, () => capsules.map((one) => one.id).join('\n'))
       if (failed.length === 0) return

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { openHost, type Host, type Image } from '@wrenn/host'
 import { createServer, openStore, type Server, type Store } from '@wrenn/server'
 import type { Logger } from 'pino'
+import { secretOf } from './secret.js'
 import type { Settings } from './settings.js'
 
 /** The size that platform templates are made ready for ahead of their first start: the API's default. */
@@ -44,7 +45,9 @@ export class Box {
       // The accelerator is tried before anything else runs on this host.
       await host.facts()
       const { proxyAuth, metricsToken } = settings
-      return new Box(await createServer({ store, host, version, logger: log, proxyAuth, metricsToken }), host, images)
+      const secret = await secretOf(settings.dataDir)
+      const server = await createServer({ store, host, version, logger: log, secret, proxyAuth, metricsToken })
+      return new Box(server, host, images)
     } catch (error) {
       await host.close()
       throw error

@@ -1,5 +1,5 @@
 /** Capsules where their host fails, waits or loses them at a chosen moment. */
-import { Problem, type RouteName } from '@wrenn/wire'
+import { openNetwork, Problem, type RouteName } from '@wrenn/wire'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Api } from '../../../../test/support/api.js'
 import { serve, type Serving } from '../testing/serve.js'
@@ -19,9 +19,36 @@ const remove = (id: string) => api.call('deleteCapsule', { params: { id } })
 test('a start is asked of the host with the size, the image and the name of the template', async () => {
   const { body } = await create({ template: 'base-python', vcpus: 2, memory_mb: 256 })
   const source = { kind: 'image', imageId: 'img-base-python' }
-  const spec = { capsuleId: body.id, source, vcpus: 2, memoryMb: 256, template: 'base-python' }
+  const own = { template: 'base-python', network: openNetwork }
+  const spec = { capsuleId: body.id, source, vcpus: 2, memoryMb: 256, ...own }
   expect(on.host.capsule(body.id).spec).toEqual(spec)
   expect(body).toMatchObject({ status: 'running', disk_size_mb: 20_480, vcpus: 2, memory_mb: 256 })
+})
+
+test('what a start made the capsule’s own is told where one capsule is asked for, started or resumed', async () => {
+  const { body } = await create()
+  const { renewal } = body
+  expect(renewal).toMatchObject({ renewed: ['random', 'clock'], clock_offset_ms: 1.5 })
+  expect(renewal.hooks).toMatchObject([{ name: '10-app', exit_code: 3, output: 'no such file' }])
+  const { id } = body as { id: string }
+  const of = async (name: RouteName) => (await api.call(name, { params: { id } })).body
+  expect((await get(id)).renewal).toEqual(renewal)
+  expect((await of('forkCapsule'))[0].renewal).toEqual(renewal)
+  for (const one of (await api.call('listCapsules')).body) expect(one.renewal).toBeUndefined()
+  expect((await of('pauseCapsule')).renewal).toBeUndefined()
+  expect((await get(id)).renewal).toEqual(renewal)
+  await on.restart()
+  on.host.renewal = { ...on.host.renewal, clock_offset_ms: -7 }
+  expect((await of('resumeCapsule')).renewal.clock_offset_ms).toBe(-7)
+  expect((await get(id)).renewal.clock_offset_ms).toBe(-7)
+})
+
+test('what programs did before a snapshot is in its answer, and only there', async () => {
+  on.host.hooks = [{ name: '10-flush', exit_code: 0, timed_out: false, duration_ms: 4, output: '' }]
+  const { body } = await create()
+  const made = await api.call('createSnapshot', { json: { sandbox_id: body.id, name: 'a' } })
+  expect(made.body.hooks).toEqual(on.host.hooks)
+  expect((await api.call('getSnapshot', { params: { name: 'a' } })).body.hooks).toBeUndefined()
 })
 
 test('the size of a snapshot wins over what is asked, even over the limits', async () => {

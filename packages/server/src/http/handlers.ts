@@ -41,19 +41,22 @@ type CapsuleRoutes =
   | 'forkCapsule'
 
 function capsuleHandlers(services: Services): Pick<Handlers, CapsuleRoutes> {
-  const { capsules, creation, pausing, resuming, forks } = services
+  const { capsules, creation, networks, pausing, resuming, forks } = services
   return {
     createCapsule: async ({ caller, json }) => timed(201, await creation.create(caller, json())),
     listCapsules: async ({ caller }) => ok(await capsules.list(caller)),
     getCapsule: async ({ caller, params }) => ok(await capsules.get(caller, params.id)),
     deleteCapsule: async ({ caller, params }) => capsules.delete(caller, params.id).then(() => done),
-    setNetwork: async ({ caller, params, json }) => ok(await capsules.setNetwork(caller, params.id, json())),
+    setNetwork: async ({ caller, params, json }) => {
+      await networks.assertCanChange(caller, params.id)
+      return ok(await networks.set(caller, params.id, json()))
+    },
     pingCapsule: async ({ caller, params }) => capsules.ping(caller, params.id).then(() => done),
     pauseCapsule: async ({ caller, params }) => timed(200, await pausing.pause(caller, params.id)),
     resumeCapsule: async ({ caller, params }) => timed(200, await resuming.resume(caller, params.id)),
     forkCapsule: async ({ caller, params, json }) => {
       const source = await forks.source(caller, params.id)
-      return timed(201, await forks.fork(caller, source, json().count))
+      return timed(201, await forks.fork(caller, source, json()))
     },
   }
 }

@@ -49,8 +49,8 @@ const label = ({ method, path }: { method: string; path: string }) => `${method}
 /** What the router serves, `/v1/capsules/{id}` and so on, as it was told. */
 async function served(): Promise<string[]> {
   const log = pino({ level: 'silent' })
-  const context = { store: on.store, fleet: new Fleet([on.host]), log, clock: on.clock }
-  const services = makeServices(context, { proxyAuth: false })
+  const context = { store: on.store, fleet: new Fleet([on.host]), log, clock: on.clock, hasNetwork: true }
+  const services = makeServices(context, { proxyAuth: false, secret: new Uint8Array(32) })
   const told: string[] = []
   const app = await makeApp({
     services,

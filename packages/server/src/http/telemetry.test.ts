@@ -66,7 +66,15 @@ test('those behind a proxy are not on this machine', async () => {
 test('where there is a token it is needed by all, and enough for all', async () => {
   const metricsToken = 'a token of sixteen or more'
   const { store, host, clock } = on
-  second = await createServer({ store, host, version: '1', logger: pino({ level: 'silent' }), clock, metricsToken })
+  second = await createServer({
+    store,
+    host,
+    version: '1',
+    logger: pino({ level: 'silent' }),
+    secret: new Uint8Array(32),
+    clock,
+    metricsToken,
+  })
   const { url } = await second.listen({ host: '127.0.0.1', port: 0 })
   const bearer = `Bearer ${metricsToken}`
   const statuses = [{}, { authorization: 'Bearer wrong' }, { authorization: bearer }].map((one) => metrics(one, url))

@@ -1,5 +1,5 @@
 /** When a capsule counts as idle: on a clock that does not wait. */
-import { newId } from '@wrenn/wire'
+import { newId, openNetwork } from '@wrenn/wire'
 import { pino } from 'pino'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Fleet } from '../fleet/fleet.js'
@@ -21,7 +21,7 @@ beforeEach(() => {
   whenIdle = async (id) => activity.forget(id)
   const store = { capsules: { active: async (_: string, at: string) => void stored.push(at) } } as unknown as Store
   const logger = pino({}, { write: (line: string) => void log.push(line) })
-  activity = new Activity({ store, fleet: new Fleet([]), log: logger, clock })
+  activity = new Activity({ store, fleet: new Fleet([]), log: logger, clock, hasNetwork: true })
   activity.onIdle(async ({ id }) => {
     idle.push(id)
     await whenIdle(id)
@@ -30,7 +30,7 @@ beforeEach(() => {
 
 /** A running capsule that is paused after ten seconds, or after `timeoutSec`. */
 function watched(timeoutSec = 10, activeAgo = 0): Capsule {
-  const size = { vcpus: 1, memoryMb: 512, timeoutSec, metadata: null }
+  const size = { vcpus: 1, memoryMb: 512, timeoutSec, metadata: null, network: openNetwork }
   const capsule = newCapsule({ teamId: newId('team'), template: 'minimal', versionId: null, ...size })
   const running = { ...capsule, lastActiveAt: toIso(clock.now() - activeAgo * 1000) }
   activity.watch(running)

@@ -1,4 +1,4 @@
-import { Problem, type CapsuleBody, type NetworkPolicy } from '@wrenn/wire'
+import { Problem, type CapsuleBody } from '@wrenn/wire'
 import type { Capsule } from '../store/store.js'
 import type { Activity } from './activity.js'
 import type { Background } from './background.js'
@@ -20,31 +20,13 @@ export class Capsules {
 
   /** Those that are alive, newest first. */
   async list({ teamId }: Caller): Promise<CapsuleBody[]> {
-    return (await this.context.store.capsules.listAlive(teamId)).map((capsule) => toBody(capsule))
+    return (await this.context.store.capsules.listAlive(teamId)).map((capsule) => toBody(capsule, this.context))
   }
 
   /** @throws Problem `not_found` */
   async get(caller: Caller, id: string): Promise<CapsuleBody> {
     const capsule = await this.#find(caller, id)
-    if (capsule.status !== 'running') return toBody(capsule)
-    const used = await this.context.fleet
-      .hostFor(id)
-      .diskUsedBytes(id)
-      .catch(() => undefined)
-    return toBody(capsule, used)
-  }
-
-  /**
-   * Changes what a capsule may reach, now if it runs, else from its resume on.
-   * @throws Problem `not_found`, `invalid_state`; what the host says, and then nothing has changed
-   */
-  async setNetwork(caller: Caller, id: string, network: NetworkPolicy): Promise<CapsuleBody> {
-    const { store, fleet } = this.context
-    const capsule = await this.#find(caller, id)
-    if (capsule.status !== 'paused') assertRunning(capsule)
-    if (capsule.status === 'running') await fleet.hostFor(id).setNetwork(id, network)
-    await store.capsules.reach(id, network)
-    return this.get(caller, id)
+    return toBody(capsule, this.context, { usedBytes: await this.#usedBytes(capsule), withRenewal: true })
   }
 
   /** Resets the idle timer. @throws Problem `not_found`, `invalid_state` */
@@ -91,6 +73,12 @@ export class Capsules {
     await host
       .deleteSnapshot(snapshotId)
       .catch((err: unknown) => log.error({ err, capsule: id }, 'the pause of a deleted capsule could not be removed'))
+  }
+
+  async #usedBytes({ id, status }: Capsule): Promise<number | undefined> {
+    if (status !== 'running') return undefined
+    const host = this.context.fleet.hostFor(id)
+    return host.diskUsedBytes(id).catch(() => undefined)
   }
 
   async #find({ teamId }: Caller, id: string): Promise<Capsule> {

@@ -10,6 +10,8 @@ export interface Context {
   fleet: Fleet
   log: Logger
   clock: Clock
+  /** Whether the hosts give capsules a network. */
+  hasNetwork: boolean
 }
 
 /** On whose behalf something is done. */

@@ -1,11 +1,13 @@
-import { Problem, type CapsuleBody, type CreateCapsule, type HostFacts } from '@wrenn/wire'
+import { openNetwork, Problem, type CapsuleBody, type CreateCapsule, type HostFacts } from '@wrenn/wire'
 import type { Capsule, Version } from '../store/store.js'
 import type { Background } from './background.js'
 import { newCapsule, toBody } from './capsule.js'
 import { toIso } from './clock.js'
 import type { Caller, Context, Timed } from './context.js'
 import { assertWhole, type Damage } from './damage.js'
+import type { CapsuleEnvs } from './envs.js'
 import { actorOf } from './events/action.js'
+import { assertCanReach } from './network.js'
 import type { Starter } from './starter.js'
 import { orBeingBuilt } from './images.js'
 import { resolveRef, sourceOf } from './template.js'
@@ -14,6 +16,7 @@ interface Parts {
   background: Background
   starter: Starter
   damage: Damage
+  envs: CapsuleEnvs
   /** Whether ports of capsules ask for a token where nothing is said. */
   proxyAuth: boolean
 }
@@ -28,9 +31,10 @@ export class Creation {
   /**
    * Starts a capsule; it runs when this resolves.
    * @throws Problem `not_found` for the template, `host_unavailable` while it is being built; `template_corrupt`;
-   * `invalid_request` beyond the limits; what the host says
+   * `invalid_request` beyond the limits, or for a network where there is none; what the host says
    */
   async create(caller: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
+    assertCanReach(this.context, wanted.network)
     const { teamId } = caller
     const { fleet, store, clock } = this.context
     const host = fleet.pick()
@@ -40,7 +44,7 @@ export class Creation {
       const template = await resolveRef(within, teamId, wanted.template)
       assertWhole(template)
       const { version } = template
-      const row = newCapsule(heritage(teamId, wanted, version), wanted.proxy_auth ?? this.parts.proxyAuth)
+      const row = this.#row(teamId, wanted, version)
       assertWithin(limits, row)
       await within.capsules.insert(row)
       await within.versions.used(version.id, toIso(clock.now()))
@@ -53,12 +57,17 @@ export class Creation {
       try {
         const by = { actor: actorOf(caller) }
         const { capsule, timings } = await this.parts.starter.start({ host, row, source: sourceOf(version), by })
-        return { body: toBody(capsule), timings }
+        return { body: toBody(capsule, this.context, { withRenewal: true }), timings }
       } catch (error) {
         await this.parts.damage.suspect(version, error)
         throw error
       }
     })
+  }
+
+  #row(teamId: string, wanted: CreateCapsule, version: Version): Capsule {
+    const row = newCapsule(heritage(teamId, wanted, version), wanted.proxy_auth ?? this.parts.proxyAuth)
+    return { ...row, envs: this.parts.envs.seal(row.id, wanted.envs) }
   }
 }
 
@@ -71,6 +80,7 @@ function heritage(teamId: string, wanted: CreateCapsule, version: Version) {
     memoryMb: version.memoryMb ?? wanted.memory_mb,
     timeoutSec: wanted.timeout_sec,
     metadata: wanted.metadata ?? null,
+    network: wanted.network ?? openNetwork,
   }
 }
 

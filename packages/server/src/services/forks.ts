@@ -1,20 +1,23 @@
-import { newId, type CapsuleBody, type HostClient, type Timings } from '@wrenn/wire'
+import { newId, type CapsuleBody, type ForkCapsule, type HostClient, type Timings } from '@wrenn/wire'
 import type { Capsule } from '../store/store.js'
 import type { Background } from './background.js'
 import { assertRunning, findCapsule, newCapsule, take, toBody } from './capsule.js'
 import type { Caller, Context, Timed } from './context.js'
+import type { CapsuleEnvs } from './envs.js'
 import { actorOf, type By } from './events/action.js'
+import { assertCanReach } from './network.js'
 import type { Starter } from './starter.js'
 
 interface Parts {
   background: Background
   starter: Starter
+  envs: CapsuleEnvs
 }
 
 interface Fork {
   source: Capsule
   snapshotId: string
-  count: number
+  wanted: ForkCapsule
   by: By
 }
 
@@ -33,25 +36,29 @@ export class Forks {
   }
 
   /**
-   * Captures once and starts `count` capsules from that; the source runs on. One that fails is in `error` and does not
+   * Captures once and starts as many capsules from that as are wanted; the source runs on. One that fails is in `error` and does not
    * take the others with it. Whoever asked may leave: it is completed.
-   * @throws Problem `invalid_state`; what the host says, when it cannot capture or none of them starts
+   * @throws Problem `invalid_state`; `invalid_request` for a network where there is none; `internal_error` when the
+   * source's variables cannot be opened; what the host says, when it cannot capture or none of them starts
    */
-  async fork(caller: Caller, source: Capsule, count: number): Promise<Timed<CapsuleBody[]>> {
+  async fork(caller: Caller, source: Capsule, wanted: ForkCapsule): Promise<Timed<CapsuleBody[]>> {
+    assertCanReach(this.context, wanted.network)
+    // What cannot be passed on is not captured either.
+    this.#envsOf(source, wanted)
     const snapshotId = newId('snapshot')
     const by = { actor: actorOf(caller), metadata: { forked_from: source.id } }
-    return this.parts.background.run(snapshotId, () => this.#fork({ source, snapshotId, count, by }))
+    return this.parts.background.run(snapshotId, () => this.#fork({ source, snapshotId, wanted, by }))
   }
 
   async #fork(fork: Fork): Promise<Timed<CapsuleBody[]>> {
     const { fleet, log } = this.context
-    const { source, snapshotId, count } = fork
+    const { source, snapshotId } = fork
     const host = fleet.hostFor(source.id)
     try {
       // The source is under way for the capture alone.
       const timings = await this.parts.background.run(source.id, () => this.#capture(host, source, snapshotId))
       const begun = performance.now()
-      const body = await this.#startAll(host, fork, await this.#insert(source, count))
+      const body = await this.#startAll(host, fork, await this.#insert(fork))
       return { body, timings: { ...timings, start: performance.now() - begun } }
     } finally {
       await host
@@ -72,14 +79,25 @@ export class Forks {
   }
 
   /** All rows at once: a crash leaves none that nobody knows. */
-  async #insert({ id, teamId }: Capsule, count: number): Promise<Capsule[]> {
+  async #insert({ source: known, wanted }: Fork): Promise<Capsule[]> {
+    const { id, teamId } = known
+    // Of the row that was known: when the source was deleted since, it has none any more.
+    const envs = this.#envsOf(known, wanted)
     return this.context.store.transaction(async (within) => {
       // As it is now: its version may be gone since.
       const source = findCapsule(await within.capsules.find(teamId, id))
-      const rows = Array.from({ length: count }, () => newCapsule(source, source.proxyToken !== null))
+      const heritage = { ...source, network: wanted.network ?? source.network }
+      const rows = Array.from({ length: wanted.count }, () => {
+        const row = newCapsule(heritage, source.proxyToken !== null)
+        return { ...row, envs: this.parts.envs.seal(row.id, envs) }
+      })
       for (const row of rows) await within.capsules.insert(row)
       return rows
     })
+  }
+
+  #envsOf(source: Capsule, { envs }: ForkCapsule) {
+    return envs ?? this.parts.envs.open(source)
   }
 
   async #startAll(host: HostClient, { snapshotId, by }: Fork, rows: Capsule[]): Promise<CapsuleBody[]> {
@@ -94,8 +112,8 @@ export class Forks {
   }
 
   async #shown(row: Capsule, end: PromiseSettledResult<{ capsule: Capsule }>): Promise<CapsuleBody> {
-    if (end.status === 'fulfilled') return toBody(end.value.capsule)
+    if (end.status === 'fulfilled') return toBody(end.value.capsule, this.context, { withRenewal: true })
     this.context.log.error({ err: end.reason as unknown, capsule: row.id }, 'a fork could not be started')
-    return toBody(findCapsule(await this.context.store.capsules.find(row.teamId, row.id)))
+    return toBody(findCapsule(await this.context.store.capsules.find(row.teamId, row.id)), this.context)
   }
 }

@@ -6,6 +6,8 @@ import { keyedDigest, seal, unseal } from './seal.js'
 
 /** How long an answer is given again, in milliseconds. */
 const KEPT_MS = 24 * 3_600_000
+/** What answers are sealed as. */
+const USE = 'idempotency answer'
 
 /** Who asks for what, under which key of their own. */
 export interface Asked {
@@ -86,7 +88,7 @@ export class Idempotency {
     const row = await store.answers.find(asked.keyId, asked.idempotencyKey)
     if (!row || Date.parse(row.createdAt) + KEPT_MS <= clock.now()) return undefined
     assertSame(row.request, digest)
-    const text = unseal(row.sealed, { secret: asked.apiKey, bound: boundTo(row) })
+    const text = unseal(row.sealed, { secret: asked.apiKey, use: USE, bound: boundTo(row) })
     return { answer: JSON.parse(text) as GivenAnswer, isReplay: true }
   }
 
@@ -94,7 +96,7 @@ export class Idempotency {
     const { store, clock, log } = this.context
     const { keyId, idempotencyKey, apiKey: secret } = asked
     const row = { keyId, idempotencyKey, request, createdAt: toIso(clock.now()) }
-    const sealed = seal(JSON.stringify(answer), { secret, bound: boundTo(row) })
+    const sealed = seal(JSON.stringify(answer), { secret, use: USE, bound: boundTo(row) })
     try {
       await store.answers.put({ ...row, sealed })
     } catch (err) {

@@ -5,6 +5,7 @@ import type { Background } from './background.js'
 import { assertRunning, findCapsule } from './capsule.js'
 import type { Capsule } from '../store/store.js'
 import type { Caller, Context } from './context.js'
+import type { CapsuleEnvs } from './envs.js'
 
 /** How long a call waits for a pause to end, in milliseconds: longer than any pause takes that goes well. */
 const PATIENCE_MS = 60_000
@@ -27,7 +28,7 @@ export interface Visit extends Pick<Asked, 'id' | 'onEnd'> {
 export class Inside {
   constructor(
     private readonly context: Context,
-    private readonly parts: { activity: Activity; background: Background },
+    private readonly parts: { activity: Activity; background: Background; envs: CapsuleEnvs },
   ) {}
 
   /**
@@ -59,11 +60,12 @@ export class Inside {
     for (;;) {
       const capsule = await find()
       assertRunning(capsule)
-      if (capsule.operation !== 'pause') break
+      if (capsule.operation !== 'pause') {
+        lease.confirm()
+        return this.parts.envs.within(capsule, this.context.fleet.hostFor(id).guest(id))
+      }
       if (performance.now() >= deadline) throw new Problem('invalid_state', 'The capsule is being paused.')
       await Promise.race([this.parts.background.settled(id), sleep(PATIENCE_MS, undefined, { ref: false })])
     }
-    lease.confirm()
-    return this.context.fleet.hostFor(id).guest(id)
   }
 }

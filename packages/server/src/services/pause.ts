@@ -65,7 +65,7 @@ export class Pausing {
       this.parts.activity.forget(id)
       // The pause stands whatever becomes of the process: what is left of that is removed before the capsule goes on.
       await host.destroy(id).catch((err: unknown) => log.error({ err, capsule: id }, 'a paused capsule still runs'))
-      return { body: toBody(findCapsule(await store.capsules.find(teamId, id))), timings }
+      return { body: toBody(findCapsule(await store.capsules.find(teamId, id)), this.context), timings }
     } catch (error) {
       await undo.run()
       throw error

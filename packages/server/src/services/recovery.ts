@@ -1,3 +1,4 @@
+import type { HostClient } from '@wrenn/wire'
 import type { Capsule } from '../store/store.js'
 import { dropClaim } from './claim.js'
 import type { Context } from './context.js'
@@ -23,7 +24,17 @@ export async function recover(context: Context): Promise<void> {
       await store.capsules.move(capsuleId, 'lost', { reason })
     }
     if (running.length > 0) log.info({ count: running.length }, 'took up running capsules')
+    for (const capsule of wereRunning)
+      if (capsule.operation === 'network' && running.includes(capsule.id)) await reachAsBefore(context, host, capsule)
   }
+}
+
+/** Whether the host was already told of the change that broke off is not known: what the row says holds. */
+async function reachAsBefore({ hasNetwork, log }: Context, host: HostClient, { id, network }: Capsule): Promise<void> {
+  if (!hasNetwork) return
+  await host
+    .setNetwork(id, network)
+    .catch((err: unknown) => log.error({ err, capsule: id }, 'a change of its network could not be taken back'))
 }
 
 /**

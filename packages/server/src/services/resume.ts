@@ -49,7 +49,7 @@ export class Resuming {
     await host
       .deleteSnapshot(snapshotId)
       .catch((err: unknown) => log.error({ err, capsule: id }, 'a pause that is over could not be removed'))
-    return { body: toBody(capsule), timings }
+    return { body: toBody(capsule, this.context, { withRenewal: true }), timings }
   }
 
   /** Starts the capsule and makes it running; or takes everything back. */

@@ -7,6 +7,7 @@ import { Creation } from './create.js'
 import { Damage } from './damage.js'
 import { Actions } from './events/actions.js'
 import { Events } from './events/events.js'
+import { CapsuleEnvs } from './envs.js'
 import { HostState } from './events/hosts.js'
 import { Ends } from './ends.js'
 import { Forks } from './forks.js'
@@ -18,6 +19,7 @@ import { Running } from './metrics/running.js'
 import { Sampler } from './metrics/sampler.js'
 import { Telemetry } from './metrics/telemetry.js'
 import { Usage } from './metrics/usage.js'
+import { Networks } from './network.js'
 import { Pausing } from './pause.js'
 import { Resuming } from './resume.js'
 import { Retention } from './retention.js'
@@ -32,9 +34,17 @@ import { Versions } from './versions.js'
 /** All services, on one context. */
 export type Services = ReturnType<typeof makeServices>
 
-export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boolean }) {
+export interface ServiceSettings {
+  /** Whether ports of capsules ask for a token where nothing is said. */
+  proxyAuth: boolean
+  /** What the environment variables of capsules are sealed with. */
+  secret: Uint8Array
+}
+
+export function makeServices(context: Context, { proxyAuth, secret }: ServiceSettings) {
   const background = new Background()
   const activity = new Activity(context)
+  const envs = new CapsuleEnvs(secret)
   const events = new Events(context)
   const running = new Running(context.store)
   const sampler = new Sampler(context, running)
@@ -52,12 +62,13 @@ export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boole
   return {
     keys: new Keys(context, events),
     capsules: new Capsules(context, { background, activity, actions }),
-    creation: new Creation(context, { background, starter, damage, proxyAuth }),
+    creation: new Creation(context, { background, starter, damage, envs, proxyAuth }),
     pausing: new Pausing(context, { background, activity, actions }),
     resuming: new Resuming(context, { background, activity, ends, actions }),
-    forks: new Forks(context, { background, starter }),
+    networks: new Networks(context, background),
+    forks: new Forks(context, { background, starter, envs }),
     sessions: new Sessions(context),
-    inside: new Inside(context, { activity, background }),
+    inside: new Inside(context, { activity, background, envs }),
     snapshots: new Snapshots(context, { background, retention, activity, actions }),
     templates: new Templates(context, { retired, cost, events }),
     versions: new Versions(context, { retired, cost }),

@@ -1,6 +1,6 @@
 import { capsuleStatuses, type CapsuleStatus, type NetworkPolicy, type Renewal } from '@wrenn/wire'
 import type { ExpressionBuilder, Kysely } from 'kysely'
-import { moves, operations, type MoveName, type Operation } from './moves.js'
+import { lastStatuses, moves, operations, type MoveName, type Operation } from './moves.js'
 import type { Capsule, CapsuleStore, Change, Labels, MoveFacts } from './store.js'
 import type { CapsuleRow, Tables } from './tables.js'
 import { now } from './time.js'
@@ -77,6 +77,7 @@ export class SqlCapsules implements CapsuleStore {
       .set({
         ...facts,
         ...(renewal ? { renewal: JSON.stringify(renewal) } : {}),
+        ...(lastStatuses.includes(to) ? { envs: null } : {}),
         status: to,
         operation: null,
         lastUpdated: now(),
@@ -115,12 +116,14 @@ export class SqlCapsules implements CapsuleStore {
     await this.db.updateTable('capsules').set({ lastActiveAt: at }).where('id', '=', id).execute()
   }
 
-  async reach(id: string, network: NetworkPolicy): Promise<void> {
-    await this.db
+  async reach(id: string, network: NetworkPolicy): Promise<boolean> {
+    const { numUpdatedRows } = await this.db
       .updateTable('capsules')
-      .set({ network: JSON.stringify(network) })
+      .set({ network: JSON.stringify(network), operation: null, lastUpdated: now() })
       .where('id', '=', id)
-      .execute()
+      .where('operation', '=', 'network')
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
   }
 
   async countAlive(): Promise<{ status: CapsuleStatus; count: number }[]> {

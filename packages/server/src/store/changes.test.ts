@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newId } from '@wrenn/wire'
+import { newId, openNetwork } from '@wrenn/wire'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { newCapsule } from '../services/capsule.js'
 import { openStore } from './open.js'
@@ -25,7 +25,14 @@ afterEach(async () => {
 async function starting(): Promise<string> {
   const { defaultId: teamId } = store.teams
   const size = { vcpus: 1, memoryMb: 512, timeoutSec: 0 }
-  const capsule = newCapsule({ teamId, template: 'minimal', versionId: null, ...size, metadata: null })
+  const capsule = newCapsule({
+    teamId,
+    template: 'minimal',
+    versionId: null,
+    ...size,
+    metadata: null,
+    network: openNetwork,
+  })
   await store.capsules.insert(capsule)
   return capsule.id
 }

@@ -11,6 +11,7 @@ export const operations = {
   pause: { from: ['running'] },
   resume: { from: ['paused'] },
   fork: { from: ['running'] },
+  network: { from: ['running', 'paused'] },
   destroy: { from: ['pending', 'running', 'paused', 'hibernated', 'missing', 'error'] },
 } as const satisfies Record<string, Rule>
 
@@ -23,7 +24,7 @@ interface Move extends Rule {
 }
 
 /** What may be under way on a capsule that stops running for a reason of its own. */
-const whileRunning = [null, 'snapshot', 'pause', 'fork'] as const
+const whileRunning = [null, 'snapshot', 'pause', 'fork', 'network'] as const
 
 /** Every change of a capsule's status. A move ends the operation that was under way. */
 export const moves = {
@@ -37,5 +38,8 @@ export const moves = {
   resumed: { from: ['paused'], during: ['resume'], to: 'running' },
   destroyed: { from: operations.destroy.from, during: ['destroy'], to: 'stopped' },
 } as const satisfies Record<string, Move>
+
+/** From these nothing leads back. */
+export const lastStatuses: readonly CapsuleStatus[] = ['stopped', 'missing', 'error']
 
 export type MoveName = keyof typeof moves

@@ -107,7 +107,8 @@ export interface CapsuleStore {
   /** The pauses whose files have to be on the hosts. */
   pauses(): Promise<string[]>
   /**
-   * Changes the status, if the move is legal from the present one; ends the operation under way.
+   * Changes the status, if the move is legal from the present one; ends the operation under way. With the last statuses the
+   * capsule's variables go.
    * @returns false, with nothing changed, where it is not legal
    */
   move(id: string, name: MoveName, facts?: MoveFacts): Promise<boolean>
@@ -116,8 +117,8 @@ export interface CapsuleStore {
   /** Ends the operation, the status staying as it is. Does nothing when it is not under way. */
   end(id: string, operation: Operation): Promise<void>
   active(id: string, at: string): Promise<void>
-  /** Says what it may reach. */
-  reach(id: string, network: NetworkPolicy): Promise<void>
+  /** Says what it may reach, and ends the operation `network`. @returns false, with nothing changed, where that is not under way */
+  reach(id: string, network: NetworkPolicy): Promise<boolean>
   /** How many there are in each status but the last ones, of all teams. */
   countAlive(): Promise<{ status: CapsuleStatus; count: number }[]>
 }

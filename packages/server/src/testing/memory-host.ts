@@ -6,6 +6,7 @@ import {
   type Gone,
   type CapsuleSample,
   type HostClient,
+  type HookResult,
   type HostFacts,
   type ImageInfo,
   type NetworkPolicy,
@@ -75,6 +76,17 @@ export class MemoryHost implements HostClient {
   readonly ports: Record<number, number> = {}
   /** What was verified, in its order. */
   readonly verified: string[] = []
+  /** What the next starts make their capsules' own. */
+  renewal: Renewal = {
+    at: created.toISOString(),
+    renewed: ['random', 'clock'],
+    clock_offset_ms: 1.5,
+    hooks: [{ name: '10-app', exit_code: 3, timed_out: false, duration_ms: 2, output: 'no such file' }],
+  }
+  /** What programs do before the next captures. */
+  hooks: HookResult[] = []
+  /** Whether it gives capsules a network. */
+  hasNetwork = true
   /** How often `samples` was asked. */
   asked = 0
   /** What `samples` tells. */
@@ -85,7 +97,7 @@ export class MemoryHost implements HostClient {
 
   async facts(): Promise<HostFacts> {
     const limits = { maxVcpus: 8, maxMemoryMb: 4096 }
-    const network = { isThere: true, reason: 'a double' }
+    const network = { isThere: this.hasNetwork, reason: 'a double' }
     return { vmm: 'memory', vmmVersion: '1', accelerator: 'none', acceleratorReason: 'a double', limits, network }
   }
 
@@ -131,13 +143,7 @@ export class MemoryHost implements HostClient {
       Object.assign(contents, { spec, isHeld: false, guest: new MemoryGuest(contents) }),
     )
     await this.faults.pass('started')
-    const renewal: Renewal = {
-      at: created.toISOString(),
-      renewed: ['random', 'clock'],
-      clock_offset_ms: 1.5,
-      hooks: [],
-    }
-    return { diskSizeMb: 20_480, renewal, timings: { restore: 1.25, agent: 2 } }
+    return { diskSizeMb: 20_480, renewal: this.renewal, timings: { restore: 1.25, agent: 2 } }
   }
 
   async destroy(id: string): Promise<void> {
@@ -158,7 +164,7 @@ export class MemoryHost implements HostClient {
       throw error
     })
     const metadata = { kernel: '1', vmm: '2', agent: '3' }
-    return { vcpus, memoryMb, sizeBytes: 4096, metadata, hooks: [], timings: { pause: 12.34, write: 5 } }
+    return { vcpus, memoryMb, sizeBytes: 4096, metadata, hooks: this.hooks, timings: { pause: 12.34, write: 5 } }
   }
 
   async setNetwork(id: string, network: NetworkPolicy): Promise<void> {

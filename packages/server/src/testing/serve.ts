@@ -15,6 +15,8 @@ export interface Serving {
   store: Store
   /** Survives a restart, as time does; what waited before it waits no more. */
   clock: TestClock
+  /** What is sealed with from the next start on. */
+  secret: Uint8Array
   server: Server
   /** Everything that was logged, a line each. */
   log: string[]
@@ -26,21 +28,24 @@ export interface Serving {
   end(): Promise<void>
 }
 
+const SECRET = new Uint8Array(32).fill(7)
+
 export async function serve(host = new MemoryHost(), { proxyAuth = false } = {}): Promise<Serving> {
   const dir = await mkdtemp(join(tmpdir(), 'wrenn-server-'))
   const log: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
   const key = newKey()
   const clock = new TestClock()
-  const start = async () => {
+  const start = async (secret: Uint8Array) => {
     const store = await openStore(join(dir, 'wrenn.db'))
     await ensureFirstKey({ store, wanted: key })
-    const server = await createServer({ store, host, version: '1.2.3', logger, clock, proxyAuth })
+    const server = await createServer({ store, host, version: '1.2.3', logger, secret, clock, proxyAuth })
     const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
     return { store, server, url }
   }
   const serving: Serving = {
-    ...(await start()),
+    ...(await start(SECRET)),
+    secret: SECRET,
     key,
     host,
     clock,
@@ -49,7 +54,7 @@ export async function serve(host = new MemoryHost(), { proxyAuth = false } = {})
     restart: async () => {
       await serving.server.close()
       await serving.store.close()
-      Object.assign(serving, await start())
+      Object.assign(serving, await start(serving.secret))
     },
     end: async () => {
       await serving.server.close()

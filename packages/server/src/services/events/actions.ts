@@ -60,7 +60,7 @@ export class Actions {
   }
 
   #changed({ capsule, from, move }: Change): void {
-    const sandbox = toBody(capsule)
+    const sandbox = toBody(capsule, this.context)
     const { by, done, reason = sandbox.reason } = causes[move] ?? {}
     const underWay = by && this.#underWay.get(keyOf(by, capsule.id))
     const { actor = system } = underWay?.action ?? {}
@@ -100,7 +100,7 @@ export class Actions {
     try {
       await this.context.store.transaction(async (store) => {
         const capsule = resource.type === 'capsule' ? await store.capsules.find(teamId, capsuleId) : undefined
-        const shown = capsule ? { sandbox: toBody(capsule) } : {}
+        const shown = capsule ? { sandbox: toBody(capsule, this.context) } : {}
         store.afterCommit(() => this.parts.events.publish(teamId, { ...event, ...shown }))
       })
     } catch (err) {
