@@ -1,4 +1,7 @@
+export type { Tls } from './http/listener.js'
+export { Peers } from './proxy/peers.js'
 export { createServer, type CreateServer, type Server } from './server.js'
-export { ensureFirstKey } from './services/keys.js'
+export { isLoopback } from './services/addresses.js'
+export { ensureFirstKey, hasUsableKey, isKnownKey } from './services/keys.js'
 export { openStore } from './store/open.js'
 export type { Store } from './store/store.js'

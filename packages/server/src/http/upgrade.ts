@@ -6,6 +6,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
 import { Problem, TUNNEL_PROTOCOL } from '@wrenn/wire'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -109,7 +110,7 @@ export class Upgrades {
       if (rawHeaders[at]!.toLowerCase() !== 'upgrade') lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
     }
     socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
-    this.app.server.emit('connection', socket)
+    this.app.server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
   }
 
   /** Connections that were upgraded are not the HTTP server's any more: it would wait for them for ever. */

@@ -13,12 +13,14 @@ import { Forks } from './forks.js'
 import { Idempotency } from './idempotency.js'
 import { Inside } from './inside.js'
 import { Keys } from './keys.js'
+import { Limits, type Rates } from './limits.js'
 import { Metrics } from './metrics/metrics.js'
 import { Running } from './metrics/running.js'
 import { Sampler } from './metrics/sampler.js'
 import { Telemetry } from './metrics/telemetry.js'
 import { Usage } from './metrics/usage.js'
 import { Pausing } from './pause.js'
+import { Presence } from './presence.js'
 import { Resuming } from './resume.js'
 import { Retention } from './retention.js'
 import { Retired } from './retired.js'
@@ -32,7 +34,13 @@ import { Versions } from './versions.js'
 /** All services, on one context. */
 export type Services = ReturnType<typeof makeServices>
 
-export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boolean }) {
+export interface Rules {
+  /** Whether ports of new capsules ask for a token where nothing is said. */
+  proxyAuth: boolean
+  rates: Rates
+}
+
+export function makeServices(context: Context, { proxyAuth, rates }: Rules) {
   const background = new Background()
   const activity = new Activity(context)
   const events = new Events(context)
@@ -50,7 +58,7 @@ export function makeServices(context: Context, { proxyAuth }: { proxyAuth: boole
   const cost = new Cost(context, damage)
   const starter = new Starter(context, { activity, retired, actions })
   return {
-    keys: new Keys(context, events),
+    keys: new Keys(context, { limits: new Limits(rates), presence: new Presence(context.clock) }),
     capsules: new Capsules(context, { background, activity, actions }),
     creation: new Creation(context, { background, starter, damage, proxyAuth }),
     pausing: new Pausing(context, { background, activity, actions }),
