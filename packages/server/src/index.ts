@@ -1,5 +1,6 @@
 export type { Tls } from './http/listener.js'
 export { Peers } from './proxy/peers.js'
+export { makeLogger } from './log.js'
 export { createServer, type CreateServer, type Server } from './server.js'
 export { isLoopback } from './services/addresses.js'
 export { ensureFirstKey, hasUsableKey, isKnownKey } from './services/keys.js'

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pino } from 'pino'
 import { Api, documentedStatuses } from '../../../../test/support/api.js'
 import { Fleet } from '../fleet/fleet.js'
+import { Peers } from '../proxy/peers.js'
 import { PortProxy } from '../proxy/proxy.js'
 import { makeServices } from '../services/services.js'
 import { serve, type Serving } from '../testing/serve.js'
@@ -50,11 +51,14 @@ const label = ({ method, path }: { method: string; path: string }) => `${method}
 async function served(): Promise<string[]> {
   const log = pino({ level: 'silent' })
   const context = { store: on.store, fleet: new Fleet([on.host]), log, clock: on.clock }
-  const services = makeServices(context, { proxyAuth: false })
+  const services = makeServices(context, { proxyAuth: false, rates: {} })
+  const peers = new Peers()
   const told: string[] = []
   const app = await makeApp({
     services,
-    proxy: new PortProxy({ ...services, log }),
+    proxy: new PortProxy({ ...services, peers, log }),
+    peers,
+    origins: [],
     version: '1',
     logger: log,
     onRoute: ({ method, url }) => {

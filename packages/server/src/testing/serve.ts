@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newKey } from '@wrenn/wire'
 import { pino } from 'pino'
-import { createServer, ensureFirstKey, openStore, type Server, type Store } from '../index.js'
+import { createServer, ensureFirstKey, openStore, type CreateServer, type Server, type Store } from '../index.js'
 import { MemoryHost } from './memory-host.js'
 import { TestClock } from './test-clock.js'
 
@@ -26,7 +26,13 @@ export interface Serving {
   end(): Promise<void>
 }
 
-export async function serve(host = new MemoryHost(), { proxyAuth = false } = {}): Promise<Serving> {
+/** What of a server's options a test may choose. */
+export type Choices = Partial<Omit<CreateServer, 'store' | 'host' | 'version' | 'logger' | 'clock'>>
+
+/** Tests try more wrong keys than anybody else. */
+const often = { failures: 1e6 }
+
+export async function serve(host = new MemoryHost(), choices: Choices = {}): Promise<Serving> {
   const dir = await mkdtemp(join(tmpdir(), 'wrenn-server-'))
   const log: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
@@ -35,7 +41,7 @@ export async function serve(host = new MemoryHost(), { proxyAuth = false } = {})
   const start = async () => {
     const store = await openStore(join(dir, 'wrenn.db'))
     await ensureFirstKey({ store, wanted: key })
-    const server = await createServer({ store, host, version: '1.2.3', logger, clock, proxyAuth })
+    const server = await createServer({ store, host, version: '1.2.3', logger, clock, rates: often, ...choices })
     const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
     return { store, server, url }
   }
