@@ -90,11 +90,16 @@ function named(schema: z.ZodType): Json {
   return toJsonSchema(schema, 'output')
 }
 
+/** Whether a body is read as a whole, and has a limit: also one that nobody asked for. */
+function takesWhole({ body, method }: Route): boolean {
+  return body ? body.kind === 'json' : method !== 'GET'
+}
+
 function errorReplies(route: Route): Json {
   const codes = new Set<ErrorCode>([
     ...everywhere,
     ...(route.auth ? (['unauthorized', 'forbidden'] as const) : []),
-    ...(route.body?.kind === 'json' ? (['too_large'] as const) : []),
+    ...(takesWhole(route) ? (['too_large'] as const) : []),
     ...(route.idempotencyKey ? (['conflict'] as const) : []),
     ...route.errors,
   ])

@@ -2,8 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newKey } from '@wrenn/wire'
-import { pino } from 'pino'
-import { createServer, ensureFirstKey, openStore, type CreateServer, type Server, type Store } from '../index.js'
+import {
+  createServer,
+  ensureFirstKey,
+  makeLogger,
+  openStore,
+  type CreateServer,
+  type Server,
+  type Store,
+} from '../index.js'
 import { MemoryHost } from './memory-host.js'
 import { TestClock } from './test-clock.js'
 
@@ -35,7 +42,7 @@ const often = { failures: 1e6 }
 export async function serve(host = new MemoryHost(), choices: Choices = {}): Promise<Serving> {
   const dir = await mkdtemp(join(tmpdir(), 'wrenn-server-'))
   const log: string[] = []
-  const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
+  const logger = makeLogger({ level: 'trace', to: { write: (line) => void log.push(line) } })
   const key = newKey()
   const clock = new TestClock()
   const start = async () => {
