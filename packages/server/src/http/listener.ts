@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { PortProxy } from '../proxy/proxy.js'
+import { makeResettable } from '../proxy/reset.js'
 import { cutStalled, type Patience } from './patience.js'
 
 /** After so many milliseconds of silence it is found out whether the other end is still there. */
@@ -37,9 +38,7 @@ export function makeListener({ proxy, api, patience, tls }: MakeListener): Serve
     keepAlive: true,
     keepAliveInitialDelay: PROBE_MS,
   }
-  const server = tls
-    ? createSecureServer({ ...options, ...tls, handshakeTimeout: headersMs, minVersion: 'TLSv1.2' })
-    : createServer(options)
+  const server = tls ? makeSecure(options, tls, headersMs) : createServer(options)
   // What is too many is refused, and not dropped in silence.
   server.maxHeadersCount = 0
   const watch = cutStalled(server, patience)
@@ -56,7 +55,13 @@ export function makeListener({ proxy, api, patience, tls }: MakeListener): Serve
   })
   // From here on silence is nobody's fault.
   server.on('upgrade', (_: IncomingMessage, socket: Socket) => void socket.setTimeout(0))
-  if (tls) server.on('tlsClientError', (_, socket) => void socket.destroy())
+  return server
+}
+
+function makeSecure(options: ServerOptions, tls: Tls, handshakeTimeout: number): SecureServer {
+  const server = createSecureServer({ ...options, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' })
+  server.on('tlsClientError', (_, socket) => void socket.destroy())
+  makeResettable(server)
   return server
 }
 

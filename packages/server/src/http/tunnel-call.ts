@@ -2,6 +2,7 @@
 import { routes, type TunnelRouteName } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { join } from '../proxy/join.js'
+import { reset } from '../proxy/reset.js'
 import type { Holder } from '../services/keys.js'
 import type { Services } from '../services/services.js'
 import { check } from './call.js'
@@ -30,7 +31,7 @@ export async function serveTunnel({ name, services, upgrades, request, reply }: 
     const socket = upgrades.acceptTunnel(request, reply)
     if (!socket) return void tunnel.destroy()
     join(socket, tunnel)
-    ends.push(services.keys.hold(caller, () => socket.resetAndDestroy()))
+    ends.push(services.keys.hold(caller, () => reset(socket)))
   } catch (error) {
     end()
     throw error

@@ -10,6 +10,7 @@ import { TLSSocket } from 'node:tls'
 import { Problem, TUNNEL_PROTOCOL } from '@wrenn/wire'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { reset } from '../proxy/reset.js'
 import { answerParserError } from './errors.js'
 
 /** The largest message that is taken, in bytes. */
@@ -116,7 +117,7 @@ export class Upgrades {
   /** Connections that were upgraded are not the HTTP server's any more: it would wait for them for ever. */
   async #close(): Promise<void> {
     // A loss, and not an end: what was on its way may not have come.
-    for (const socket of this.#tunnels) socket.resetAndDestroy()
+    for (const socket of this.#tunnels) reset(socket)
     for (const ws of this.#sockets.clients) {
       ws.resume()
       ws.close(1001, 'The server is closing.')
