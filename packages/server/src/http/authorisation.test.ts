@@ -136,7 +136,7 @@ test.each(cases)('$name below $base', async ({ name, base, row }) => {
     expect(await by(bad), bad).toMatchObject({ status: 401, code: 'unauthorized' })
   expect((await by(keys.expired)).text).toContain('has expired')
   expect((await by(keys.revoked)).text).toContain('is not valid')
-  for (const scope of lesser[route.scope!]) {
+  for (const scope of lesser[route.scope]) {
     const refused = await by(keys[scope])
     expect(refused, scope).toMatchObject({ status: 403, code: 'forbidden' })
     expect(refused.text).toContain(`Use a key of the scope \\"${route.scope}\\"`)
@@ -147,7 +147,7 @@ test.each(cases)('$name below $base', async ({ name, base, row }) => {
   for (const ours of Object.values(thing)) if (row.others === 'their own') expect(foreign.text).not.toContain(ours)
   // Nothing of all that has touched it. The smallest scope that is enough is enough.
   expect(await ask.status(thing.capsule)).toBe('running')
-  const answer = await by(keys[route.scope!])
+  const answer = await by(keys[route.scope])
   expect([401, 403]).not.toContain(answer.status)
   expect(answer.text).not.toMatch(/There is no such capsule|There is no template|No such key/)
 })

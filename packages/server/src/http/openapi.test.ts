@@ -17,6 +17,8 @@ interface Operation {
   requestBody?: { required: boolean; content: Record<string, unknown> }
   responses: Record<string, unknown>
   security?: unknown[]
+  description?: string
+  'x-scope'?: string
 }
 
 let on: Serving
@@ -122,6 +124,8 @@ test('every route of the wire is an operation, with its parameters, its body and
     expect(operation.requestBody !== undefined, name).toBe(route.body !== undefined)
     expect(operation.parameters.some((one) => one.name === 'Idempotency-Key')).toBe(route.idempotencyKey === true)
     expect(operation.security === undefined, name).toBe(route.auth)
+    expect(operation['x-scope'], name).toBe(route.scope)
+    if (route.auth) expect(operation.description, name).toContain(`\`${route.scope}\``)
   }
 })
 

@@ -1,4 +1,5 @@
 /** What is secret is compared in a time that tells nothing. */
+import type * as crypto from 'node:crypto'
 import { timingSafeEqual } from 'node:crypto'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { admit } from '../proxy/access.js'
@@ -7,7 +8,7 @@ import { serve } from '../testing/serve.js'
 import { isSameSecret } from './secrets.js'
 
 vi.mock('node:crypto', async (original) => {
-  const all = await original<typeof import('node:crypto')>()
+  const all = await original<typeof crypto>()
   return { ...all, timingSafeEqual: vi.fn(all.timingSafeEqual) }
 })
 
