@@ -6,10 +6,10 @@ import { openHost, pathsOf, type DriverChoice, type Host, type Image, type Upkee
 import { FakeWorld, makeFakeImage } from '@wrenn/host/fake'
 import { createServer, ensureFirstKey, openStore, type Server, type Store } from '@wrenn/server'
 import { newKey } from '@wrenn/wire'
-import { pino } from 'pino'
+import { pino, type Logger } from 'pino'
 
 /** Set LOG_LEVEL to see what the server says. */
-const logger = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' })
+const quiet = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' })
 
 const SECRET = new Uint8Array(32).fill(7)
 
@@ -28,10 +28,14 @@ export interface Start {
   driver: DriverChoice
   images: Image[]
   upkeep?: Partial<UpkeepRules> | undefined
+  logger?: Logger | undefined
 }
 
 /** Starts on a data directory, which may have been used before. The key is the same each time. */
-export async function start({ dataDir, driver, images, upkeep }: Start, key = newKey()): Promise<Running> {
+export async function start(
+  { dataDir, driver, images, upkeep, logger = quiet }: Start,
+  key = newKey(),
+): Promise<Running> {
   const store = await openStore(join(dataDir, 'wrenn.db'))
   await ensureFirstKey({ store, wanted: key })
   const host = await openHost({ dataDir, driver, log: logger, images, upkeep })
@@ -58,12 +62,16 @@ export interface FakeRunning extends Running {
  *
  * @param parent where the data directory is made
  */
-export async function startFake(upkeep?: Partial<UpkeepRules>, parent = tmpdir()): Promise<FakeRunning> {
+export async function startFake(
+  upkeep?: Partial<UpkeepRules>,
+  parent = tmpdir(),
+  logger?: Logger,
+): Promise<FakeRunning> {
   const dataDir = await mkdtemp(join(parent, 'wrenn-e2e-'))
   const world = new FakeWorld()
   const paths = pathsOf(dataDir)
   const images = [await makeFakeImage(paths, 'minimal'), await makeFakeImage(paths, 'base-python')]
-  const how: Start = { dataDir, driver: { kind: 'fake', world }, images, upkeep }
+  const how: Start = { dataDir, driver: { kind: 'fake', world }, images, upkeep, logger }
   const running = { ...(await start(how)), world } as FakeRunning
   return Object.assign(running, {
     restart: async () => {

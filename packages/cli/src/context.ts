@@ -49,10 +49,9 @@ export interface Context extends World {
 export function contextOf(command: Command, world: World): Context {
   const { url, key, json = false } = command.optsWithGlobals<Options>()
   const { env, stdout } = world
-  const baseUrl = (url ?? env['WRENN_BASE_URL'] ?? `http://${env['WRENN_LISTEN'] || '127.0.0.1:8080'}/api`).replace(
-    /\/+$/,
-    '',
-  )
+  const scheme = env['WRENN_TLS_CERT'] ? 'https' : 'http'
+  const own = `${scheme}://${env['WRENN_LISTEN'] || '127.0.0.1:8080'}/api`
+  const baseUrl = (url ?? env['WRENN_BASE_URL'] ?? own).replace(/\/+$/, '')
   const api = { baseUrl, apiKey: key ?? env['WRENN_API_KEY'] ?? keptKey(env) }
   const client = new Wrenn({ ...api, proxyDomain: env['WRENN_PROXY_DOMAIN'] || undefined })
   const show = (value: unknown, text: () => string) => {

@@ -45,7 +45,17 @@ export function bytes(count: number): string {
 
 /** How long ago a time was: `5 min`. */
 export function age(time: string, now = Date.now()): string {
-  const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000))
+  return span(now - Date.parse(time))
+}
+
+/** How long it is until a time: `5 min`, or `ended`. */
+export function left(time: string, now = Date.now()): string {
+  const ms = Date.parse(time) - now
+  return ms <= 0 ? 'ended' : span(ms)
+}
+
+function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
   if (seconds < 60) return `${seconds} s`
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`

@@ -31,14 +31,17 @@ export type { Input } from './stdin.js'
 export { Template, Templates, type ListTemplates } from './template.js'
 export type { Timings } from './timings.js'
 export type { ClientOptions, MakeOptions, RequestOptions } from './transport.js'
-export { Keys, Wrenn } from './wrenn.js'
+export { Keys, Wrenn, type NewKey } from './wrenn.js'
 export type {
   CapsuleBody,
   CapsuleStatus,
+  CreatedKeyBody,
   EventKind,
   FileChange,
   FileEntry,
   HookResult,
+  KeyBody,
+  KeyScope,
   KillSignal,
   MetricsBody,
   MetricsRange,

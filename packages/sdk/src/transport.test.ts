@@ -131,3 +131,12 @@ test('without a key nothing is sent', async () => {
   if (before !== undefined) process.env['WRENN_API_KEY'] = before
   expect(api.seen).toEqual([])
 })
+
+test('a key is made with what it may do and until when; a text is its name', async () => {
+  api.replies = [{ json: info }, { json: info }, { json: info }]
+  await api.client.keys.create({ name: 'ci', scope: 'run', expiresIn: 3600 })
+  await api.client.keys.create('ci')
+  await api.client.keys.create()
+  const asked = api.seen.map(({ body }) => JSON.parse(String(body)) as unknown)
+  expect(asked).toEqual([{ name: 'ci', scope: 'run', expires_in: 3600 }, { name: 'ci' }, {}])
+})

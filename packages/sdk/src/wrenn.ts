@@ -1,17 +1,28 @@
-import type { CreatedKeyBody, KeyBody } from '@wrenn/wire'
+import type { CreatedKeyBody, KeyBody, KeyScope } from '@wrenn/wire'
 import { Capsules } from './capsules.js'
 import { eventStream, type EventsOptions, type WrennEvent } from './events.js'
 import { Templates } from './template.js'
 import { Transport, type ClientOptions, type MakeOptions, type RequestOptions } from './transport.js'
 
-/** API keys of your team. */
+/** What a new API key is to be. */
+export interface NewKey {
+  /** What it is for. */
+  name?: string | undefined
+  /** What it may do: look at things (`read`), use them (`run`), or make keys too (`admin`, which is the default). */
+  scope?: KeyScope | undefined
+  /** After how many seconds it ends. Default: never. */
+  expiresIn?: number | undefined
+}
+
+/** API keys of your team. They are for keys of the scope `admin`. */
 export class Keys {
   constructor(private readonly transport: Transport) {}
 
-  /** Makes a key; `key` in the answer is shown this once. */
-  create(name?: string, { idempotencyKey, signal }: MakeOptions = {}): Promise<CreatedKeyBody> {
-    const asked = { method: 'POST', path: '/v1/api-keys', json: { name }, idempotencyKey, signal } as const
-    return this.transport.json<CreatedKeyBody>(asked)
+  /** Makes a key; `key` in the answer is shown this once. A text is the key's name. */
+  create(wanted: NewKey | string = {}, { idempotencyKey, signal }: MakeOptions = {}): Promise<CreatedKeyBody> {
+    const { name, scope, expiresIn }: NewKey = typeof wanted === 'string' ? { name: wanted } : wanted
+    const json = { name, scope, expires_in: expiresIn }
+    return this.transport.json<CreatedKeyBody>({ method: 'POST', path: '/v1/api-keys', json, idempotencyKey, signal })
   }
 
   list({ signal }: RequestOptions = {}): Promise<KeyBody[]> {

@@ -1,8 +1,10 @@
 /** How a server ends. */
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { Api } from '../../../test/support/api.js'
+import { createServer, makeLogger } from './index.js'
+import { keyOf } from './testing/other-team.js'
 import { serve, type Serving } from './testing/serve.js'
 
 let on: Serving
@@ -93,4 +95,39 @@ test('requests that come while the server closes are served or cut, never answer
 test('closing twice is closing once', async () => {
   await Promise.all([on.server.close(), on.server.close()])
   await on.server.close()
+})
+
+describe('listening where other machines reach it', () => {
+  // An address for documentation, which no machine has: what is allowed fails too, but elsewhere.
+  const outside = { host: '192.0.2.1', port: 0 }
+  const revokeAll = async () => {
+    const { keys, teams } = on.store
+    const at = new Date().toISOString()
+    for (const { id } of await keys.list(teams.defaultId)) await keys.revoke({ teamId: teams.defaultId, id, at })
+  }
+  const another = () => {
+    const logger = makeLogger({ level: 'silent' })
+    return createServer({ store: on.store, host: on.host, version: '1', logger, secret: new Uint8Array(32) })
+  }
+
+  test('needs a key that can be used', async () => {
+    await on.server.close()
+    await revokeAll()
+    const server = await another()
+    await expect(server.listen(outside)).rejects.toMatchObject({ code: 'forbidden' })
+    await keyOf(on.store, { expiresAt: new Date(Date.now() - 1).toISOString() })
+    await expect(server.listen(outside)).rejects.toMatchObject({ code: 'forbidden' })
+    await server.close()
+  })
+
+  test('is done where there is one; on loopback none is needed', async () => {
+    await on.server.close()
+    const server = await another()
+    await expect(server.listen(outside)).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' })
+    await server.close()
+    await revokeAll()
+    const local = await another()
+    expect((await local.listen({ host: '127.0.0.1', port: 0 })).url).toMatch(/^http:\/\/127\.0\.0\.1:/)
+    await local.close()
+  })
 })

@@ -1,15 +1,21 @@
 /** The control plane, put together. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AddressInfo } from 'node:net'
-import type { HostClient } from '@wrenn/wire'
+import { Problem, type HostClient } from '@wrenn/wire'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Fleet } from './fleet/fleet.js'
 import { makeApp } from './http/app.js'
+import { renewTls, type Tls } from './http/listener.js'
+import type { Patience } from './http/patience.js'
+import { Peers } from './proxy/peers.js'
 import { PortProxy } from './proxy/proxy.js'
+import { isLoopback } from './services/addresses.js'
 import { systemClock, type Clock } from './services/clock.js'
 import { recover } from './services/recovery.js'
 import { registerImages } from './services/images.js'
+import { hasUsableKey } from './services/keys.js'
+import type { Rates } from './services/limits.js'
 import { beginServices, makeServices, settleServices, stopServices, type Services } from './services/services.js'
 import type { Store } from './store/store.js'
 
@@ -32,6 +38,16 @@ export interface CreateServer {
   proxyAuth?: boolean
   /** What operators show to be given the metrics at /metrics; without one, they are given to this machine alone. */
   metricsToken?: string | undefined
+  /** How often keys may ask, and wrong ones be tried. */
+  rates?: Rates
+  /** Addresses and CIDR ranges of the proxies in front of it, whose word on clients is taken. Default: none. */
+  trustedProxies?: readonly string[]
+  /** The origins whose pages may use the API from a browser. Default: none but its own. */
+  origins?: readonly string[]
+  /** The certificate to serve HTTPS with. Default: plain HTTP. */
+  tls?: Tls | undefined
+  /** How long clients may stall. */
+  patience?: Partial<Patience>
   /** What time it is; in tests. */
   clock?: Clock
 }
@@ -40,42 +56,54 @@ export interface CreateServer {
  * Makes a server on a store and a host: recovers what an earlier one left, and takes in the host's images. It serves
  * once `listen` was called.
  */
-export async function createServer({
-  store,
-  host,
-  version,
-  logger,
-  secret,
-  proxyAuth = false,
-  metricsToken,
-  clock = systemClock,
-}: CreateServer): Promise<Server> {
+export async function createServer(options: CreateServer): Promise<Server> {
+  const { store, host, version, logger, secret, proxyAuth = false, clock = systemClock } = options
+  const { rates = {}, trustedProxies, origins = [], metricsToken, tls, patience } = options
   const { isThere: hasNetwork } = (await host.facts()).network
   const context = { store, fleet: new Fleet([host]), log: logger, clock, hasNetwork }
-  const services = makeServices(context, { proxyAuth, secret })
+  const services = makeServices(context, { proxyAuth, secret, rates })
   await recover(context)
   await registerImages(store, host)
   host.onImages(() => {
     registerImages(store, host).catch((err: unknown) => logger.error({ err }, 'an image could not be taken in'))
   })
   await beginServices(services, context)
-  const proxy = new PortProxy({ ...services, log: logger })
-  const app = await makeApp({ services, proxy, version, logger, metricsToken })
-  return new Server(app, { services, proxy })
+  const peers = new Peers(trustedProxies)
+  const proxy = new PortProxy({ ...services, peers, log: logger })
+  const app = await makeApp({ services, proxy, peers, version, logger, metricsToken, origins, tls, patience })
+  return new Server(app, { store, services, proxy, isSecure: tls !== undefined })
+}
+
+interface Parts {
+  store: Store
+  services: Services
+  proxy: PortProxy
+  isSecure: boolean
 }
 
 export class Server {
   constructor(
     private readonly app: FastifyInstance,
-    private readonly parts: { services: Services; proxy: PortProxy },
+    private readonly parts: Parts,
   ) {}
 
-  /** Begins to serve. Port 0 takes a free one. */
+  /**
+   * Begins to serve. Port 0 takes a free one.
+   * @throws Problem `forbidden` when other machines could reach it, and nobody has a key
+   */
   async listen({ host, port }: { host: string; port: number }): Promise<{ url: string }> {
+    const { store, isSecure } = this.parts
+    if (!isLoopback(host) && !(await hasUsableKey(store)))
+      throw new Problem('forbidden', `Without an API key, ${host} is not listened on: other machines reach it.`)
     await this.app.listen({ host, port })
     const { address, port: taken, family } = this.app.server.address() as AddressInfo
     const shown = family === 'IPv6' ? `[${address}]` : address
-    return { url: `http://${shown}:${taken}` }
+    return { url: `${isSecure ? 'https' : 'http'}://${shown}:${taken}` }
+  }
+
+  /** Takes another certificate, for connections that are still to come. @throws Error when it is none */
+  renewTls(tls: Tls): void {
+    renewTls(this.app.server, tls)
   }
 
   /** Stops serving within a second or two; capsules are not touched. The store and the host stay open. */

@@ -38,6 +38,8 @@ export const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]
 export interface ProblemOptions {
   /** What a stranger could do about it. */
   hint?: string | undefined
+  /** After how many seconds the same request may succeed, where that is known. */
+  retryAfterSec?: number | undefined
   /** What caused it; for the log only, it never reaches a client. */
   cause?: unknown
 }
@@ -49,14 +51,16 @@ export interface ProblemOptions {
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly hint: string | undefined
+  readonly retryAfterSec: number | undefined
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    { hint, cause }: ProblemOptions = {},
+    { hint, retryAfterSec, cause }: ProblemOptions = {},
   ) {
     super(message, cause === undefined ? undefined : { cause })
     this.hint = hint
+    this.retryAfterSec = retryAfterSec
   }
 
   get status(): number {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defaulted, timestampSchema } from './common.js'
+import { defaulted, optional, timestampSchema } from './common.js'
 import { idSchema, randomHex } from './ids.js'
 
 export const KEY_PREFIX = 'wrn_'
@@ -17,16 +17,39 @@ export function newKey(): string {
 export const keyScopes = ['read', 'run', 'admin'] as const
 export type KeyScope = (typeof keyScopes)[number]
 
-export const createKeySchema = z.object({
-  name: defaulted(z.string().min(1).max(64), 'key').describe('What it is for.'),
-})
+/** Whether a key of the scope `has` may do what asks for `needed`. */
+export function includesScope(has: KeyScope, needed: KeyScope): boolean {
+  return keyScopes.indexOf(has) >= keyScopes.indexOf(needed)
+}
+
+/** The longest that a key which expires may last, in seconds: ten years. */
+const LONGEST_LIFE = 315_360_000
+
+const scopeSchema = z
+  .enum(keyScopes)
+  .describe('What it may do: `read` (look at things), `run` (use capsules and templates too) or `admin` (keys too).')
+
+export const createKeySchema = z
+  .object({
+    name: defaulted(z.string().min(1).max(64), 'key').describe('What it is for.'),
+    scope: defaulted(scopeSchema, 'admin'),
+    expires_in: optional(z.number().int().min(1).max(LONGEST_LIFE)).describe('After how many seconds it ends.'),
+    expires_at: optional(timestampSchema).describe('When it ends. Without either it does not.'),
+  })
+  .refine(
+    (wanted) => wanted.expires_in === undefined || wanted.expires_at === undefined,
+    'expires_in and expires_at cannot be set both',
+  )
+export type CreateKey = z.output<typeof createKeySchema>
 
 export const keySchema = z.object({
   id: idSchema('key'),
   name: z.string(),
   key_prefix: z.string().describe('The first characters of the key, for recognising it.'),
+  scope: scopeSchema,
   created_at: timestampSchema,
-  last_used: timestampSchema.optional(),
+  expires_at: timestampSchema.optional().describe('When it ends, or has ended.'),
+  last_used: timestampSchema.optional().describe('Exact to a minute.'),
 })
 export type KeyBody = z.infer<typeof keySchema>
 

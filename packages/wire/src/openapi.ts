@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { errorSchema } from './common.js'
 import { errorTable, type ErrorCode } from './errors.js'
 import { MAX_PLAIN_WRITE } from './files.js'
+import { includesScope, keyScopes, type KeyScope } from './keys.js'
 import type { ReplyBody, RequestBody, Route } from './route.js'
 import { namedSchemas, routes } from './routes.js'
 
@@ -89,11 +90,16 @@ function named(schema: z.ZodType): Json {
   return toJsonSchema(schema, 'output')
 }
 
+/** Whether a body is read as a whole, and has a limit: also one that nobody asked for. */
+function takesWhole({ body, method }: Route): boolean {
+  return body ? body.kind === 'json' : method !== 'GET'
+}
+
 function errorReplies(route: Route): Json {
   const codes = new Set<ErrorCode>([
     ...everywhere,
-    ...(route.auth ? (['unauthorized'] as const) : []),
-    ...(route.body?.kind === 'json' ? (['too_large'] as const) : []),
+    ...(route.auth ? (['unauthorized', 'forbidden'] as const) : []),
+    ...(takesWhole(route) ? (['too_large'] as const) : []),
     ...(route.idempotencyKey ? (['conflict'] as const) : []),
     ...route.errors,
   ])
@@ -113,12 +119,19 @@ function errorReplies(route: Route): Json {
   )
 }
 
+function keysWith(needed: KeyScope): string {
+  const scopes = keyScopes.filter((scope) => includesScope(scope, needed)).map((scope) => `\`${scope}\``)
+  return `the ${scopes.length > 1 ? 'scopes' : 'scope'} ${scopes.join(', ')}`
+}
+
 function operation(name: string, route: Route): Json {
   return {
     operationId: name,
     tags: [route.tag],
     summary: route.summary,
-    ...(route.auth ? {} : { security: [] }),
+    ...(route.auth
+      ? { description: `For keys of ${keysWith(route.scope)}.`, 'x-scope': route.scope }
+      : { security: [] }),
     parameters: parameters(route),
     ...(route.body ? { requestBody: requestBody(route.body) } : {}),
     responses: {

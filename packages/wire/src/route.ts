@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ErrorCode } from './errors.js'
+import type { KeyScope } from './keys.js'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -26,15 +27,16 @@ export type ReplyBody =
   /** The request is upgraded to a connection for raw bytes. */
   | { kind: 'tunnel'; description: string }
 
+/** Who may ask: anybody, or who has a key of at least a scope. */
+type Access = { readonly auth: false; readonly scope?: undefined } | { readonly auth: true; readonly scope: KeyScope }
+
 /** One route of the API, as data: the server serves it, the OpenAPI document shows it, the tests check against it. */
-export interface Route {
+export type Route = Access & {
   readonly method: Method
   /** Relative to the API's base, with `{name}` parameters. */
   readonly path: string
   readonly tag: string
   readonly summary: string
-  /** False where no API key is needed. */
-  readonly auth: boolean
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: RequestBody

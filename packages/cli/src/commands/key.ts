@@ -1,16 +1,25 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import type { KeyBody, KeyScope } from 'wrenn'
+import { duration } from '../arguments.js'
 import { contextOf, type World } from '../context.js'
-import { age, fields, table } from '../format.js'
+import { age, fields, left, table } from '../format.js'
+
+interface CreateFlags {
+  scope?: KeyScope
+  expiresIn?: number
+}
 
 export function addKeyCommands(program: Command, world: World): void {
-  const key = program.command('key').description('Make, list and revoke API keys')
+  const key = program.command('keys').alias('key').description('Make, list and revoke API keys')
 
   key
     .command('create [name]')
     .description('make a key; it is shown this once')
-    .action(async (name: string | undefined, _: object, command: Command) => {
+    .addOption(new Option('--scope <scope>', 'what it may do (default: admin)').choices(['read', 'run', 'admin']))
+    .option('--expires-in <time>', 'when it ends: 30s, 5m, 2h, 30d, or seconds (default: never)', duration)
+    .action(async (name: string | undefined, flags: CreateFlags, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
-      const made = await client.keys.create(name, { signal })
+      const made = await client.keys.create({ name, ...flags }, { signal })
       show(made, () => made.key)
     })
 
@@ -21,14 +30,7 @@ export function addKeyCommands(program: Command, world: World): void {
     .action(async (_: object, command: Command) => {
       const { client, show, signal } = contextOf(command, world)
       const keys = await client.keys.list({ signal })
-      const rows = keys.map((one) => [
-        one.id,
-        one.name,
-        `${one.key_prefix}…`,
-        age(one.created_at),
-        one.last_used ? age(one.last_used) : 'never',
-      ])
-      show(keys, () => table(['ID', 'NAME', 'KEY', 'AGE', 'LAST USED'], rows))
+      show(keys, () => table(['ID', 'NAME', 'KEY', 'SCOPE', 'AGE', 'EXPIRES IN', 'LAST USED'], keys.map(row)))
     })
 
   key
@@ -47,4 +49,16 @@ export function addKeyCommands(program: Command, world: World): void {
       const health = await client.health({ signal })
       show(health, () => fields(health))
     })
+}
+
+function row(key: KeyBody): string[] {
+  return [
+    key.id,
+    key.name,
+    `${key.key_prefix}…`,
+    key.scope,
+    age(key.created_at),
+    key.expires_at === undefined ? 'never' : left(key.expires_at),
+    key.last_used === undefined ? 'never' : age(key.last_used),
+  ]
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { mkdir } from 'node:fs/promises'
 import { openHost, type Host, type Image } from '@wrenn/host'
-import { createServer, openStore, type Server, type Store } from '@wrenn/server'
+import { createServer, openStore, type Server, type Store, type Tls } from '@wrenn/server'
 import type { Logger } from 'pino'
 import { secretOf } from './secret.js'
 import type { Settings } from './settings.js'
@@ -19,6 +19,7 @@ export async function openBoxStore(dataDir: string): Promise<Store> {
 export interface OpenBox {
   settings: Settings
   store: Store
+  tls: Tls | undefined
   images: Image[]
   /** The names of the templates whose images are offered later. */
   building: string[]
@@ -38,15 +39,18 @@ export class Box {
   }
 
   /** Opens the host and recovers what ran before. */
-  static async open({ settings, store, images, building, log, version }: OpenBox): Promise<Box> {
+  static async open({ settings, store, tls, images, building, log, version }: OpenBox): Promise<Box> {
     const driver = { kind: 'qemu', accelerator: settings.accelerator } as const
     const host = await openHost({ dataDir: settings.dataDir, driver, log, images, building })
     try {
       // The accelerator is tried before anything else runs on this host.
       await host.facts()
-      const { proxyAuth, metricsToken } = settings
+      const { proxyAuth, metricsToken, trustedProxies, origins, rateLimit } = settings
       const secret = await secretOf(settings.dataDir)
-      const server = await createServer({ store, host, version, logger: log, secret, proxyAuth, metricsToken })
+      const server = await createServer({
+        ...{ store, host, version, logger: log, secret, proxyAuth, metricsToken, trustedProxies, origins, tls },
+        rates: { perKey: rateLimit },
+      })
       return new Box(server, host, images)
     } catch (error) {
       await host.close()
@@ -80,6 +84,11 @@ export class Box {
   async listen({ host, port }: Settings['listen']): Promise<string> {
     const { url } = await this.#server.listen({ host, port })
     return url
+  }
+
+  /** Takes another certificate for new connections. @throws Error when it is none */
+  renewTls(tls: Tls): void {
+    this.#server.renewTls(tls)
   }
 
   /** Stops serving and lets go of the capsules, which go on. */

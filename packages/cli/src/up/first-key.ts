@@ -1,6 +1,6 @@
-/** The first key of an empty data directory. */
+/** The first key of a data directory in which none is usable. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { ensureFirstKey, type Store } from '@wrenn/server'
+import { ensureFirstKey, hasUsableKey, isKnownKey, type Store } from '@wrenn/server'
 import { newKey } from '@wrenn/wire'
 
 export interface FirstKey {
@@ -21,10 +21,11 @@ export async function makeFirstKey({ store, file, wanted }: FirstKey): Promise<s
     await ensureFirstKey({ store, wanted })
     return undefined
   }
+  if (await hasUsableKey(store)) return undefined
   // The file comes first: a crash in between leaves a file whose key the next start takes.
   const kept = (await readFile(file, 'utf8').catch(() => '')).trim()
-  const key = kept || newKey()
-  if (!kept && (await store.keys.list(store.teams.defaultId)).length === 0)
-    await writeFile(file, `${key}\n`, { mode: 0o600 })
+  const isGood = kept !== '' && !(await isKnownKey(store, kept))
+  const key = isGood ? kept : newKey()
+  if (!isGood) await writeFile(file, `${key}\n`, { mode: 0o600 })
   return ensureFirstKey({ store, wanted: key })
 }

@@ -9,7 +9,44 @@ test('without any variable there are defaults', () => {
     firstKey: undefined,
     accelerator: 'auto',
     proxyAuth: false,
+    rateLimit: undefined,
+    trustedProxies: [],
+    origins: [],
+    tls: undefined,
   })
+})
+
+test('who is believed, whose pages may ask, and how often are lists and numbers', () => {
+  const env = {
+    WRENN_TRUSTED_PROXIES: '10.0.0.2, fd00::/8',
+    WRENN_CORS_ORIGINS: 'https://a.example,http://localhost:5173',
+    WRENN_RATE_LIMIT: '600',
+    WRENN_TLS_CERT: '/c',
+    WRENN_TLS_KEY: '/k',
+  }
+  expect(readSettings(env, 0)).toMatchObject({
+    trustedProxies: ['10.0.0.2', 'fd00::/8'],
+    origins: ['https://a.example', 'http://localhost:5173'],
+    rateLimit: 600,
+    tls: { cert: '/c', key: '/k' },
+  })
+  expect(readSettings({ WRENN_RATE_LIMIT: '0' }, 0).rateLimit).toBeUndefined()
+})
+
+test.each([
+  'https://a.example/',
+  'https://a.example/path',
+  'a.example',
+  'null',
+  'ftp://a.example',
+  'https://A.example',
+])('%s is no origin', (text) => {
+  expect(() => readSettings({ WRENN_CORS_ORIGINS: text }, 0)).toThrow('WRENN_CORS_ORIGINS')
+})
+
+test('a certificate and its key belong together', () => {
+  expect(() => readSettings({ WRENN_TLS_CERT: '/c' }, 0)).toThrow('WRENN_TLS_KEY: it belongs to WRENN_TLS_CERT')
+  expect(() => readSettings({ WRENN_TLS_KEY: '/k' }, 0)).toThrow('WRENN_TLS_CERT: it belongs to WRENN_TLS_KEY')
 })
 
 test('an IPv6 address is written in brackets', () => {
@@ -31,6 +68,11 @@ test('every problem is named at once, settings that do not exist included', () =
     WRENN_ACCELERATOR: 'xen',
     WRENN_PROXY_AUTH: 'perhaps',
     WRENN_METRICS_TOKEN: 'short',
+    WRENN_RATE_LIMIT: 'many',
+    WRENN_TRUSTED_PROXIES: '10.0.0.0/8, example.com',
+    WRENN_CORS_ORIGINS: '*',
+    WRENN_TLS_CERT: 'relative.pem',
+    WRENN_TLS_KEY: 'relative.key',
   }
   try {
     readSettings(env, 0)

@@ -3,41 +3,33 @@ import { fileURLToPath } from 'node:url'
 import { keyForm } from '@wrenn/wire'
 import { z } from 'zod'
 import { defaultDataDir } from '../data-dir.js'
+import { listen, origins, path, proxies, rate, templates } from './forms.js'
 
 /** Where `cargo build` puts the agent. */
 const BUILT_AGENT = fileURLToPath(
   new URL('../../../../agent/target/x86_64-unknown-linux-gnu/release/wrenn-agent', import.meta.url),
 )
 
-const listen = z.string().transform((text, context) => {
-  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
-  const host = bracketed ?? plain
-  if (host !== undefined && Number(port) <= 65_535) return { host, port: Number(port) }
-  context.addIssue('must be an address and a port, like 127.0.0.1:8080 or [::1]:8080')
-  return z.NEVER
-})
-
-/** What capsules are created from by default, and what this machine is tried with. */
-const ALWAYS = 'minimal'
-
-const templates = z
-  .string()
-  .transform((text) => text.split(',').map((name) => name.trim()))
-  .refine((names) => names.includes(ALWAYS), `must be names with commas between them, ${ALWAYS} among them`)
-
 const known = z.object({
   WRENN_LISTEN: listen.prefault('127.0.0.1:8080'),
-  WRENN_DATA_DIR: z.string().startsWith('/', 'must be an absolute path').optional(),
+  WRENN_DATA_DIR: path.optional(),
   WRENN_API_KEY: z.string().regex(keyForm, 'must be "wrn_" and 32 hex digits in lower case').optional(),
-  WRENN_AGENT: z.string().startsWith('/', 'must be an absolute path').default(BUILT_AGENT),
+  WRENN_AGENT: path.default(BUILT_AGENT),
   WRENN_PROXY_AUTH: z.enum(['true', 'false'], 'must be true or false').default('false'),
   WRENN_METRICS_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   WRENN_TEMPLATES: templates.optional(),
   WRENN_ACCELERATOR: z.enum(['auto', 'kvm', 'tcg'], 'must be auto, kvm or tcg').default('auto'),
+  WRENN_RATE_LIMIT: rate.prefault('0'),
+  WRENN_TRUSTED_PROXIES: proxies.prefault(''),
+  WRENN_CORS_ORIGINS: origins.prefault(''),
+  WRENN_TLS_CERT: path.optional(),
+  WRENN_TLS_KEY: path.optional(),
 })
 
+type Known = z.output<typeof known>
+
 /** Settings of the clients, which may be in the same environment. */
-const ofClients = ['WRENN_BASE_URL']
+const ofClients = ['WRENN_BASE_URL', 'WRENN_PROXY_DOMAIN']
 
 export interface Settings {
   listen: { host: string; port: number }
@@ -52,6 +44,14 @@ export interface Settings {
   proxyAuth: boolean
   /** What is to be shown for the metrics of the server. */
   metricsToken: string | undefined
+  /** The most requests of one key within a minute; undefined: any number. */
+  rateLimit: number | undefined
+  /** Addresses and CIDR ranges of proxies whose word on clients is taken. */
+  trustedProxies: string[]
+  /** The origins whose pages may use the API from a browser. */
+  origins: string[]
+  /** The files of the certificate and its key; undefined: plain HTTP. */
+  tls: { cert: string; key: string } | undefined
 }
 
 export class SettingsError extends Error {
@@ -74,18 +74,33 @@ export function readSettings(env: NodeJS.ProcessEnv, uid = process.getuid?.()): 
   const problems = [
     ...unknown.map(([name]) => `${name}: there is no such setting (there are ${names.join(', ')})`),
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
+    ...halves(Object.fromEntries(ours)),
   ]
   if (problems.length > 0 || !parsed.data) throw new SettingsError(problems)
-  const { WRENN_LISTEN, WRENN_API_KEY, WRENN_AGENT, WRENN_TEMPLATES, WRENN_ACCELERATOR } = parsed.data
-  const { WRENN_PROXY_AUTH, WRENN_METRICS_TOKEN } = parsed.data
+  return { dataDir: defaultDataDir(env, uid), ...toSettings(parsed.data) }
+}
+
+/** A certificate is of no use without its key, and the other way round. */
+function halves({ WRENN_TLS_CERT: cert, WRENN_TLS_KEY: key }: NodeJS.ProcessEnv): string[] {
+  if ((cert === undefined) === (key === undefined)) return []
+  return [
+    cert === undefined ? 'WRENN_TLS_CERT: it belongs to WRENN_TLS_KEY' : 'WRENN_TLS_KEY: it belongs to WRENN_TLS_CERT',
+  ]
+}
+
+function toSettings(given: Known): Omit<Settings, 'dataDir'> {
+  const { WRENN_TLS_CERT: cert, WRENN_TLS_KEY: key } = given
   return {
-    listen: WRENN_LISTEN,
-    dataDir: defaultDataDir(env, uid),
-    firstKey: WRENN_API_KEY,
-    agent: WRENN_AGENT,
-    templates: WRENN_TEMPLATES,
-    accelerator: WRENN_ACCELERATOR,
-    proxyAuth: WRENN_PROXY_AUTH === 'true',
-    metricsToken: WRENN_METRICS_TOKEN,
+    listen: given.WRENN_LISTEN,
+    firstKey: given.WRENN_API_KEY,
+    agent: given.WRENN_AGENT,
+    templates: given.WRENN_TEMPLATES,
+    accelerator: given.WRENN_ACCELERATOR,
+    proxyAuth: given.WRENN_PROXY_AUTH === 'true',
+    metricsToken: given.WRENN_METRICS_TOKEN,
+    rateLimit: given.WRENN_RATE_LIMIT,
+    trustedProxies: given.WRENN_TRUSTED_PROXIES,
+    origins: given.WRENN_CORS_ORIGINS,
+    tls: cert !== undefined && key !== undefined ? { cert, key } : undefined,
   }
 }

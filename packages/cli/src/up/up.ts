@@ -3,18 +3,20 @@ import { access, readFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Image } from '@wrenn/host'
-import type { Store } from '@wrenn/server'
+import { makeLogger, type Store, type Tls } from '@wrenn/server'
 import { isProblem, toProblem } from '@wrenn/wire'
 import { Listr, PRESET_TIMER } from 'listr2'
-import { pino, type Logger } from 'pino'
+import type { Logger } from 'pino'
 import { Box, openBoxStore } from './box.js'
 import { build } from './build.js'
 import { demonstrateOnce } from './demonstration.js'
 import { makeFirstKey } from './first-key.js'
 import { buildLater } from './later.js'
 import { nextSteps } from './next-steps.js'
+import { assertKeyed, warningOf } from './reach.js'
 import { readSettings, SettingsError, type Settings } from './settings.js'
 import { chooseTemplates, type Chosen } from './templates.js'
+import { readTls } from './tls.js'
 
 /** After this the process ends whatever is still under way; capsules do not depend on it. */
 const CLOSE_MS = 1_500
@@ -52,24 +54,50 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
 }
 
 async function serve(settings: Settings, store: Store, signal: AbortSignal): Promise<void> {
-  const log = pino({ level: 'warn' }, pino.destination(2))
+  const log = makeLogger({ level: 'warn' })
+  const tls = await readTls(settings)
+  await assertKeyed(settings, store)
   const keyFile = join(settings.dataDir, 'api-key')
   const newKey = await makeFirstKey({ store, file: keyFile, wanted: settings.firstKey })
   const apiKey = settings.firstKey ?? (await readFile(keyFile, 'utf8').catch(() => '')).trim()
   const chosen = await chooseTemplates(settings.templates)
-  const box = await prepare({ settings, store, log, chosen }, signal)
+  const box = await prepare({ settings, store, tls, log, chosen }, signal)
+  const endRenewals = renewTlsOnHangup(settings, box)
   try {
     const url = await box.listen(settings.listen)
-    if (process.stdout.isTTY && apiKey) await demonstrateOnce({ dataDir: settings.dataDir, url, apiKey })
+    // The certificate is for a name, which is not known here.
+    if (process.stdout.isTTY && apiKey && !tls) await demonstrateOnce({ dataDir: settings.dataDir, url, apiKey })
     console.log(nextSteps({ url, settings, facts: await box.facts(), newKey }))
+    const warning = warningOf(settings)
+    if (warning) console.warn(warning)
     void buildLater({ settings, box, log, templates: chosen.later }, signal)
     await aborted(signal)
     console.log('Stopping; capsules go on.')
   } finally {
+    endRenewals()
     const forced = setTimeout(() => process.exit(0), CLOSE_MS)
     await box.close()
     clearTimeout(forced)
   }
+}
+
+/** SIGHUP: the files of the certificate have changed. @returns what ends that */
+function renewTlsOnHangup(settings: Settings, box: Box): () => void {
+  if (!settings.tls) return () => {}
+  const renew = () =>
+    void readTls(settings)
+      .then((tls) => box.renewTls(tls!))
+      .then(() => console.log('The certificate was read again.'), tell)
+  process.on('SIGHUP', renew)
+  return () => void process.off('SIGHUP', renew)
+}
+
+interface Wanted {
+  settings: Settings
+  store: Store
+  tls: Tls | undefined
+  log: Logger
+  chosen: Chosen
 }
 
 interface Prepared {
@@ -78,10 +106,7 @@ interface Prepared {
 }
 
 /** Does what has to be done before serving, and shows it. */
-async function prepare(
-  { settings, store, log, chosen }: { settings: Settings; store: Store; log: Logger; chosen: Chosen },
-  signal: AbortSignal,
-): Promise<Box> {
+async function prepare({ settings, store, tls, log, chosen }: Wanted, signal: AbortSignal): Promise<Box> {
   const prepared: Partial<Prepared> = {}
   const steps = new Listr<Partial<Prepared>, 'default', 'verbose'>(
     [
@@ -95,7 +120,7 @@ async function prepare(
       {
         title: 'Virtual machines, and what ran before',
         task: async (on) => {
-          on.box = await Box.open({ settings, store, images: on.images!, building: chosen.later, log, version })
+          on.box = await Box.open({ settings, store, tls, images: on.images!, building: chosen.later, log, version })
         },
       },
       {

@@ -188,7 +188,7 @@ test('the pages need no key, run nothing from elsewhere and nothing inline', asy
     const headers = { 'x-api-key': '' }
     expect((await api.send('GET', `${base}/openapi.json`, { headers })).body.info.version).toBe('1.2.3')
     const page = await api.send('GET', `${base}/docs`, { headers })
-    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'")
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'")
     expect(page.headers.get('x-content-type-options')).toBe('nosniff')
     expect(page.bytes.toString()).not.toMatch(/<script>|<script (?!src)|(src|href)="(https?:)?\/\//)
     expect((await api.send('GET', `${base}/docs/..%2f..%2fpackage.json`, { headers })).status).toBe(404)

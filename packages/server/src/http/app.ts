@@ -5,7 +5,6 @@ import {
   basePaths,
   isSocketRoute,
   isTunnelRoute,
-  Problem,
   routes,
   type Route,
   type RouteName,
@@ -22,16 +21,20 @@ import {
   type RouteOptions,
 } from 'fastify'
 import type { Logger } from 'pino'
-import type { Caller } from '../services/context.js'
+import type { Peers } from '../proxy/peers.js'
 import type { PortProxy } from '../proxy/proxy.js'
 import type { Services } from '../services/services.js'
+import { assertHead, authentication, type Keyed } from './access.js'
 import { addParsers, typeIgnored } from './bodies.js'
 import { runCall, type Answer, type Handler } from './call.js'
 import { serveDocs } from './docs.js'
+import { allowOrigins } from './cors.js'
 import { answerParserError, newRequestId, sendError } from './errors.js'
 import { makeHandlers } from './handlers.js'
-import { makeListener } from './listener.js'
+import { safety, strictTransport } from './headers.js'
+import { makeListener, type Tls } from './listener.js'
 import { answerOnce, idempotencyKeyOf } from './idempotency.js'
+import { usualPatience, type Patience } from './patience.js'
 import { serveSocket } from './socket-call.js'
 import { socketRouteOf } from './sockets.js'
 import { serveTelemetry } from './telemetry.js'
@@ -52,53 +55,66 @@ export interface MakeApp {
   logger: Logger
   /** What operators show to be given the metrics; without one, they are given to this machine alone. */
   metricsToken?: string | undefined
+  peers: Peers
+  /** The origins whose pages may use the API. */
+  origins: readonly string[]
+  tls?: Tls | undefined
+  patience?: Partial<Patience> | undefined
   /** Told of everything that is served. */
   onRoute?: (route: RouteOptions) => void
 }
 
 export async function makeApp(options: MakeApp): Promise<FastifyInstance> {
-  const { services, proxy, version, logger, metricsToken, onRoute } = options
-  const app: FastifyInstance = fastify({
+  const { services, proxy, version, peers, metricsToken, origins, onRoute } = options
+  const app = makeFastify(options)
+  if (onRoute) app.addHook('onRoute', onRoute)
+  await addParsers(app)
+  app.setErrorHandler(sendError)
+  app.setNotFoundHandler(refuseUnknown)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'x-request-id': request.id, ...safety })
+    if (request.protocol === 'https') reply.headers(strictTransport)
+    assertHead(request)
+  })
+  if (origins.length > 0) await allowOrigins(app, origins)
+  const upgrades = new Upgrades(app)
+  app.server.on('upgrade', (request, socket, head) => {
+    if (proxy.isFor(request)) proxy.upgrade(request, socket as Socket, head)
+    else upgrades.handleUpgrade(request, socket, head)
+  })
+  serveTelemetry(app, services.telemetry, { metricsToken, peers })
+  addRoutes(app, { services, version, upgrades, origins })
+  await serveDocs(app, version)
+  return app
+}
+
+function makeFastify({ logger, proxy, peers, tls, patience }: MakeApp): FastifyInstance {
+  return fastify({
     // The two types differ in what nothing here uses.
     loggerInstance: logger as unknown as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MOST_JSON,
     genReqId: newRequestId,
-    serverFactory: (handler) => makeListener(proxy, handler),
+    trustProxy: peers.isTrusted,
+    serverFactory: (api) => makeListener({ proxy, api, tls, patience: { ...usualPatience, ...patience } }),
     // While it closes, what still comes in is served like anything else, until its connection is cut.
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     frameworkErrors: sendError,
     clientErrorHandler: answerParserError,
   })
-  if (onRoute) app.addHook('onRoute', onRoute)
-  await addParsers(app)
-  app.setErrorHandler(sendError)
-  app.setNotFoundHandler(refuseUnknown)
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
-    if (request.raw.httpVersion === '1.1' && !request.headers.host)
-      throw new Problem('invalid_request', 'The request has no Host header.')
-  })
-  const upgrades = new Upgrades(app)
-  app.server.on('upgrade', (request, socket, head) => {
-    if (proxy.isFor(request)) proxy.upgrade(request, socket as Socket, head)
-    else upgrades.handleUpgrade(request, socket, head)
-  })
-  serveTelemetry(app, services.telemetry, metricsToken)
-  addRoutes(app, { services, version, upgrades })
-  await serveDocs(app, version)
-  return app
 }
 
 interface AddRoutes {
   services: Services
   version: string
   upgrades: Upgrades
+  origins: readonly string[]
 }
 
 function addRoutes(app: FastifyInstance, parts: AddRoutes): void {
   const serve = serverOf(parts)
+  const gate = { ...parts, keys: parts.services.keys }
   for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
     for (const base of basePaths) {
       app.route({
@@ -106,21 +122,10 @@ function addRoutes(app: FastifyInstance, parts: AddRoutes): void {
         url: base + route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
         exposeHeadRoute: hasHead(route),
         // The key is checked before the body is read.
-        onRequest: [...(route.auth ? [authentication(parts, route)] : []), typeIgnored(route)],
+        onRequest: [authentication(route, gate), typeIgnored(route)],
         handler: (request, reply) => serve(name, request, reply),
       })
     }
-  }
-}
-
-/** Finds out whose key a request has. */
-function authentication({ services, upgrades }: AddRoutes, route: Route) {
-  return async (request: FastifyRequest): Promise<void> => {
-    const { 'x-api-key': key } = request.headers
-    // A WebSocket may bring it with its first message.
-    if (key === undefined && isSocketRoute(route) && upgrades.isWebSocket(request)) return
-    const caller: Caller = await services.keys.authenticate(Array.isArray(key) ? key[0] : key)
-    Object.assign(request, { caller })
   }
 }
 
@@ -136,11 +141,21 @@ function serverOf({ services, version, upgrades }: AddRoutes): ServeRequest {
       return serveSocket({ name: socketName, socketRoute: socketRouteOf[socketName], ...upgrading })
     }
     if (isTunnelRoute(route)) return serveTunnel({ name: name as TunnelRouteName, ...upgrading })
+    cutWithKey(request, reply, services)
     const call = { name, handler: handlers[name] as Handler<RouteName>, request, reply }
     const idempotencyKey = idempotencyKeyOf(route, request)
     if (idempotencyKey !== undefined) return answerOnce(services.idempotency, idempotencyKey, call)
     return send(reply, await runCall({ ...call, isDetached: false }))
   }
+}
+
+/** What is under way when its key is revoked, or expires, ends: it may be a stream without an end. */
+function cutWithKey(request: Keyed, { raw }: FastifyReply, { keys }: Services): void {
+  if (request.caller && !raw.closed)
+    raw.once(
+      'close',
+      keys.hold(request.caller, () => raw.destroy()),
+    )
 }
 
 function send(

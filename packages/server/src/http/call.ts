@@ -10,7 +10,7 @@ import {
 } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import type { Caller } from '../services/context.js'
+import type { Holder } from '../services/keys.js'
 
 type Routes = typeof routes
 type Output<S> = S extends z.ZodType ? z.output<S> : Record<string, never>
@@ -20,7 +20,7 @@ type JsonBody<N extends RouteName> = Routes[N] extends { body: { kind: 'json'; s
 
 export interface Call<N extends RouteName = RouteName> {
   /** Absent on routes that need no key. */
-  caller: Caller
+  caller: Holder
   params: Part<N, 'params'>
   query: Part<N, 'query'>
   /** The request's JSON, parsed now. @throws Problem `invalid_request` */
@@ -61,11 +61,11 @@ export interface RunCall {
 /** Parses what of a request may be parsed before its handler runs, and runs that. */
 export async function runCall({ name, handler, request, reply, isDetached }: RunCall): Promise<Answer> {
   const route: Route = routes[name]
-  const { caller } = request as FastifyRequest & { caller?: Caller }
+  const { caller } = request as FastifyRequest & { caller?: Holder }
   const ending = new Ending(reply)
   try {
     return await handler({
-      caller: caller as Caller,
+      caller: caller as Holder,
       params: (route.params ? check(route.params, request.params) : {}) as Call['params'],
       query: (route.query ? check(route.query, firstOfEach(request.query)) : {}) as Call['query'],
       json: () => parseJson(route, request.body) as never,

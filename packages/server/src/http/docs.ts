@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import { basePaths, openApi } from '@wrenn/wire'
 import type { FastifyInstance } from 'fastify'
+import { pagePolicy } from './headers.js'
 
 const page = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
@@ -13,8 +14,6 @@ const initializer = `window.ui = SwaggerUIBundle({
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset], layout: 'StandaloneLayout',
 })
 `
-
-const policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
 export async function serveDocs(app: FastifyInstance, version: string): Promise<void> {
   const document = JSON.stringify(openApi(version))
@@ -30,7 +29,8 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
       decorateReply: i === 0,
       index: 'index.html',
       allowedPath: (path) => !path.endsWith('swagger-initializer.js'),
-      setHeaders: (reply) => void reply.header('content-security-policy', policy),
+      cacheControl: false,
+      setHeaders: (reply) => void reply.header('content-security-policy', pagePolicy),
     })
   }
 }

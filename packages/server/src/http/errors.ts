@@ -2,6 +2,7 @@
 import { errorTable, isProblem, Problem, randomHex, toProblem, type ErrorBody } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
+import { safety } from './headers.js'
 import type { Failed } from './telemetry.js'
 
 /** A new id for a request: in its answer, and in the log. */
@@ -17,9 +18,12 @@ export function errorBody({ code, message, hint }: Problem, requestId?: string):
 /** Answers with an error. What the client is not told is in the log, under the request's id. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(error, request)
-  if (mayRetry(problem.status)) reply.header('retry-after', '1')
-  // What the framework refuses has been through no hook that would have set the id.
-  reply.header('x-request-id', request.id).code(problem.status).type('application/json')
+  if (mayRetry(problem.status)) reply.header('retry-after', String(problem.retryAfterSec ?? 1))
+  // What the framework refuses has been through no hook that would have set these.
+  reply
+    .headers({ 'x-request-id': request.id, ...safety })
+    .code(problem.status)
+    .type('application/json')
   reply.send(errorBody(problem, request.id))
 }
 
@@ -66,6 +70,7 @@ export function answerParserError(error: { code?: string }, socket: Socket): voi
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${id}`,
+    ...Object.entries(safety).map(([name, value]) => `${name}: ${value}`),
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)

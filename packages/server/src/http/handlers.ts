@@ -23,7 +23,7 @@ export function makeHandlers(services: Services, version: string): Handlers {
     ...versionHandlers(services),
     ...observeHandlers(services),
 
-    createKey: async ({ caller, json }) => made(await keys.create(caller.teamId, json().name)),
+    createKey: async ({ caller, json }) => made(await keys.create(caller, json())),
     listKeys: async ({ caller }) => ok(await keys.list(caller.teamId)),
     revokeKey: async ({ caller, params }) => keys.revoke(caller, params.id).then(() => done),
   }

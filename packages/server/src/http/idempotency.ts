@@ -1,7 +1,7 @@
 /** Requests with an Idempotency-Key: done once, and answered the same however often they are repeated. */
 import { basePaths, Problem, type Route } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Caller } from '../services/context.js'
+import type { Holder } from '../services/keys.js'
 import type { GivenAnswer, Idempotency } from '../services/idempotency.js'
 import { accepts, runCall, type RunCall } from './call.js'
 import { errorBody, mayRetry, problemOf } from './errors.js'
@@ -33,7 +33,7 @@ export async function answerOnce(
   call: Omit<RunCall, 'isDetached'>,
 ): Promise<FastifyReply> {
   const { request, reply } = call
-  const { caller, headers, method, body } = request as FastifyRequest & { caller: Caller }
+  const { caller, headers, method, body } = request as FastifyRequest & { caller: Holder }
   const asked = {
     keyId: caller.keyId,
     apiKey: String(headers['x-api-key']),

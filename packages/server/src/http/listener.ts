@@ -1,26 +1,51 @@
 /** What listens: requests for ports of capsules never reach the API. Upgrades are told apart in app.ts. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
+import type { Socket } from 'node:net'
 import type { PortProxy } from '../proxy/proxy.js'
+import { makeResettable } from '../proxy/reset.js'
+import { cutStalled, type Patience } from './patience.js'
 
-/** How long a client may take to send a request's head, in milliseconds. */
-const HEADERS_MS = 20_000
-/** How long a connection may be silent between requests, in milliseconds. */
-const KEEP_ALIVE_MS = 72_000
 /** After so many milliseconds of silence it is found out whether the other end is still there. */
 const PROBE_MS = 60_000
+/** The most bytes of a request's head, its URL included. */
+const MOST_HEAD = 16 * 1024
 
-export function makeListener(proxy: PortProxy, api: RequestListener): Server {
+/** A certificate and its private key, as PEM. */
+export interface Tls {
+  cert: string
+  key: string
+}
+
+export interface MakeListener {
+  proxy: PortProxy
+  api: RequestListener
+  patience: Patience
+  /** Without it, it is plain HTTP. */
+  tls: Tls | undefined
+}
+
+export function makeListener({ proxy, api, patience, tls }: MakeListener): Server {
+  const { headersMs, keepAliveMs } = patience
   // Time is limited where a client can only stall: bodies and answers may be streams, and take theirs.
-  const server = createServer({
-    headersTimeout: HEADERS_MS,
+  const options: ServerOptions = {
+    headersTimeout: headersMs,
+    connectionsCheckingInterval: Math.min(30_000, headersMs),
     requestTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: keepAliveMs,
+    maxHeaderSize: MOST_HEAD,
     requireHostHeader: false,
     keepAlive: true,
     keepAliveInitialDelay: PROBE_MS,
-  })
+  }
+  const server = tls ? makeSecure(options, tls, headersMs) : createServer(options)
+  // What is too many is refused, and not dropped in silence.
+  server.maxHeadersCount = 0
+  const watch = cutStalled(server, patience)
   server.on('request', (request, answer) => {
-    if (proxy.isFor(request)) proxy.handle(request, answer)
+    const isForPort = proxy.isFor(request)
+    watch({ request, answer, mayPause: isForPort })
+    if (isForPort) proxy.handle(request, answer)
     else api(request, answer)
   })
   server.on('checkContinue', (request: IncomingMessage, answer) => {
@@ -28,5 +53,19 @@ export function makeListener(proxy: PortProxy, api: RequestListener): Server {
     if (!proxy.isFor(request)) answer.writeContinue()
     server.emit('request', request, answer)
   })
+  // From here on silence is nobody's fault.
+  server.on('upgrade', (_: IncomingMessage, socket: Socket) => void socket.setTimeout(0))
   return server
+}
+
+function makeSecure(options: ServerOptions, tls: Tls, handshakeTimeout: number): SecureServer {
+  const server = createSecureServer({ ...options, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' })
+  server.on('tlsClientError', (_, socket) => void socket.destroy())
+  makeResettable(server)
+  return server
+}
+
+/** Takes another certificate, for connections that are still to come. @throws Error when it is none */
+export function renewTls(server: Server, tls: Tls): void {
+  ;(server as SecureServer).setSecureContext(tls)
 }

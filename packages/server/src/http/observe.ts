@@ -10,9 +10,9 @@ const live = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', connectio
 /** What happens, and what is used. */
 export function observeHandlers({ events, metrics, usage }: Services): Pick<Handlers, ObserveRoutes> {
   return {
-    streamEvents: async ({ caller: { teamId, keyId }, request, onEnd }) => {
+    streamEvents: async ({ caller: { teamId }, request, onEnd }) => {
       const cut = () => request.raw.socket.destroy()
-      const { messages, end } = events.subscribe({ teamId, keyId, lastId: lastIdOf(request), cut })
+      const { messages, end } = events.subscribe({ teamId, lastId: lastIdOf(request), cut })
       onEnd(end)
       return { status: 200, contentType: 'text/event-stream; charset=utf-8', headers: live, stream: messages }
     },

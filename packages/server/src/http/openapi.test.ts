@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pino } from 'pino'
 import { Api, documentedStatuses } from '../../../../test/support/api.js'
 import { Fleet } from '../fleet/fleet.js'
+import { Peers } from '../proxy/peers.js'
 import { PortProxy } from '../proxy/proxy.js'
 import { makeServices } from '../services/services.js'
 import { serve, type Serving } from '../testing/serve.js'
@@ -16,6 +17,8 @@ interface Operation {
   requestBody?: { required: boolean; content: Record<string, unknown> }
   responses: Record<string, unknown>
   security?: unknown[]
+  description?: string
+  'x-scope'?: string
 }
 
 let on: Serving
@@ -50,11 +53,14 @@ const label = ({ method, path }: { method: string; path: string }) => `${method}
 async function served(): Promise<string[]> {
   const log = pino({ level: 'silent' })
   const context = { store: on.store, fleet: new Fleet([on.host]), log, clock: on.clock, hasNetwork: true }
-  const services = makeServices(context, { proxyAuth: false, secret: new Uint8Array(32) })
+  const services = makeServices(context, { proxyAuth: false, secret: new Uint8Array(32), rates: {} })
+  const peers = new Peers()
   const told: string[] = []
   const app = await makeApp({
     services,
-    proxy: new PortProxy({ ...services, log }),
+    proxy: new PortProxy({ ...services, peers, log }),
+    peers,
+    origins: [],
     version: '1',
     logger: log,
     onRoute: ({ method, url }) => {
@@ -118,6 +124,8 @@ test('every route of the wire is an operation, with its parameters, its body and
     expect(operation.requestBody !== undefined, name).toBe(route.body !== undefined)
     expect(operation.parameters.some((one) => one.name === 'Idempotency-Key')).toBe(route.idempotencyKey === true)
     expect(operation.security === undefined, name).toBe(route.auth)
+    expect(operation['x-scope'], name).toBe(route.scope)
+    if (route.auth) expect(operation.description, name).toContain(`\`${route.scope}\``)
   }
 })
 

@@ -2,8 +2,9 @@
 import { authMessageSchema, Problem, routes, type Guest, type Route, type SocketRouteName } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import type { Caller } from '../services/context.js'
+import type { Holder } from '../services/keys.js'
 import type { Services } from '../services/services.js'
+import { addressOf, type Keyed } from './access.js'
 import { check, firstOfEach } from './call.js'
 import { problemOf } from './errors.js'
 import { Peer, type Message } from './peer.js'
@@ -59,12 +60,12 @@ interface Serve {
 /** Serves one request. Failures before the connection is taken over are thrown, to be answered like all others. */
 export async function serveSocket(serve: Serve): Promise<void> {
   const { services, request, upgrades, reply } = serve
-  const { caller } = request as FastifyRequest & { caller?: Caller }
+  const { caller } = request as Keyed
   const ends: (() => void)[] = []
   const onEnd = (done: () => void) => void ends.push(done)
   const end = () => ends.splice(0).forEach((done) => done())
   const begin = { ...parse(serve), request, services, signal: ended(request) }
-  const open = async (by: Caller) => {
+  const open = async (by: Holder) => {
     const guest = await services.inside.guest({ caller: by, id: begin.params.id, onEnd })
     upgrades.assertWebSocket(request)
     return serve.socketRoute.open({ ...begin, guest })
@@ -74,7 +75,13 @@ export async function serveSocket(serve: Serve): Promise<void> {
     const ws = upgrades.acceptWebSocket(request, reply)
     if (!ws) return end()
     const peer = new Peer(ws, services.clock)
-    void talk(peer, serve, async () => (opened ?? (await open(await authenticated(peer, services))))(peer)).finally(end)
+    const hold = (by: Holder) => {
+      onEnd(services.keys.hold(by, () => void peer.close(POLICY, 'The API key is not valid any more.')))
+      return by
+    }
+    if (caller) hold(caller)
+    const work = async () => opened ?? (await open(hold(await authenticated(peer, serve))))
+    void talk(peer, serve, async () => (await work())(peer)).finally(end)
   } catch (error) {
     end()
     throw error
@@ -115,9 +122,9 @@ async function talk(peer: Peer, { socketRoute, request }: Serve, work: () => Pro
 /** The peer left before it had said what it wants. */
 class Gone extends Error {}
 
-async function authenticated(peer: Peer, { keys }: Services): Promise<Caller> {
+async function authenticated(peer: Peer, { name, services, request }: Serve): Promise<Holder> {
   const { token } = await first(peer, authMessageSchema, { withinMs: AUTH_MS, missing: 'unauthorized' })
-  return keys.authenticate(token)
+  return services.keys.admit({ key: token, address: addressOf(request), scope: routes[name].scope })
 }
 
 /** The message that says what to do. @throws what ends the connection */

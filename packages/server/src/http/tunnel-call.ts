@@ -2,7 +2,8 @@
 import { routes, type TunnelRouteName } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { join } from '../proxy/join.js'
-import type { Caller } from '../services/context.js'
+import { reset } from '../proxy/reset.js'
+import type { Holder } from '../services/keys.js'
 import type { Services } from '../services/services.js'
 import { check } from './call.js'
 import { ended } from './socket-call.js'
@@ -18,7 +19,7 @@ interface Serve {
 
 /** Serves one request. Failures before the connection is taken over are thrown, to be answered like all others. */
 export async function serveTunnel({ name, services, upgrades, request, reply }: Serve): Promise<void> {
-  const { caller } = request as FastifyRequest & { caller: Caller }
+  const { caller } = request as FastifyRequest & { caller: Holder }
   const { id, port } = check(routes[name].params, request.params)
   const ends: (() => void)[] = []
   const end = () => ends.splice(0).forEach((done) => done())
@@ -28,8 +29,9 @@ export async function serveTunnel({ name, services, upgrades, request, reply }: 
     const tunnel = await guest.connect(port, ended(request))
     tunnel.once('close', end)
     const socket = upgrades.acceptTunnel(request, reply)
-    if (socket) join(socket, tunnel)
-    else tunnel.destroy()
+    if (!socket) return void tunnel.destroy()
+    join(socket, tunnel)
+    ends.push(services.keys.hold(caller, () => reset(socket)))
   } catch (error) {
     end()
     throw error

@@ -6,9 +6,11 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
 import { Problem, TUNNEL_PROTOCOL } from '@wrenn/wire'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { reset } from '../proxy/reset.js'
 import { answerParserError } from './errors.js'
 
 /** The largest message that is taken, in bytes. */
@@ -109,13 +111,13 @@ export class Upgrades {
       if (rawHeaders[at]!.toLowerCase() !== 'upgrade') lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
     }
     socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
-    this.app.server.emit('connection', socket)
+    this.app.server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
   }
 
   /** Connections that were upgraded are not the HTTP server's any more: it would wait for them for ever. */
   async #close(): Promise<void> {
     // A loss, and not an end: what was on its way may not have come.
-    for (const socket of this.#tunnels) socket.resetAndDestroy()
+    for (const socket of this.#tunnels) reset(socket)
     for (const ws of this.#sockets.clients) {
       ws.resume()
       ws.close(1001, 'The server is closing.')

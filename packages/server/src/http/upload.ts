@@ -9,8 +9,8 @@ import { MAX_PLAIN_WRITE, pathSchema, Problem } from '@wrenn/wire'
 import type { FastifyRequest } from 'fastify'
 import { check } from './call.js'
 
-/** The parser's: how large a file may be is counted here. */
-const limits = { fileSize: Infinity, files: 2, fields: 16 }
+/** The parser's: how large a file may be is counted here. A path is the longest of the fields. */
+const limits = { fileSize: Infinity, files: 2, fields: 16, parts: 18, fieldSize: 16 * 1024, headerPairs: 32 }
 
 type Write = (path: string, content: AsyncIterable<Uint8Array>) => Promise<void>
 

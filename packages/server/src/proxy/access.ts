@@ -1,8 +1,9 @@
 /** Who may reach the ports of a capsule that asks for a token. */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { isProblem, Problem } from '@wrenn/wire'
-import type { Keys } from '../services/keys.js'
+import { includesScope, isProblem, Problem } from '@wrenn/wire'
+import type { Holder, Keys } from '../services/keys.js'
+import { isSameSecret } from '../services/secrets.js'
+import type { Peers } from './peers.js'
 
 export const TOKEN_HEADER = 'x-wrenn-token'
 /** The cookie, and the parameter of a query, that hold the token. */
@@ -19,27 +20,34 @@ export interface Admitted {
   path: string
   /** A browser that brought the token in its URL: it is sent to `path`, with this cookie. */
   cookie?: string
+  /** Whose API key it was, where that let the visitor in: it may end. */
+  holder?: Holder
 }
 
-/** @throws Problem `unauthorized` */
+/** @throws Problem `unauthorized`; `rate_limited` for too many wrong tokens from one address */
 export async function admit(
   request: IncomingMessage,
   path: string,
-  guard: Guarded & { keys: Keys },
+  guard: Guarded & { keys: Keys; peers: Peers },
 ): Promise<Admitted> {
-  const { keys, teamId, proxyToken: token } = guard
+  const { keys, peers, teamId, proxyToken: token } = guard
   // Where nothing is asked for, the parameter is the guest's.
   if (token === null) return { path }
   const url = takeToken(path)
-  if (url.tokens.some((given) => isSame(given, token))) {
-    const cookie = `${TOKEN}=${token}; Path=/; HttpOnly; SameSite=Lax`
+  if (url.tokens.some((given) => isSameSecret(given, token))) {
+    const secure = peers.schemeOf(request) === 'https' ? '; Secure' : ''
+    const cookie = `${TOKEN}=${token}; Path=/; HttpOnly; SameSite=Lax${secure}`
     return { path: url.path, ...(isBrowsing(request) ? { cookie } : {}) }
   }
   const given = [request.headers[TOKEN_HEADER] ?? [], cookiesOf(request)].flat()
-  if (given.some((one) => isSame(one, token)) || (await isOfTeam(request, keys, teamId))) return { path: url.path }
-  throw new Problem('unauthorized', 'This port asks for a token.', {
+  if (given.some((one) => isSameSecret(one, token))) return { path: url.path }
+  const address = peers.addressOf(request)
+  const holder = await holderOf(request, keys, address)
+  if (holder?.teamId === teamId && includesScope(holder.scope, 'run')) return { path: url.path, holder }
+  const refusal = new Problem('unauthorized', 'This port asks for a token.', {
     hint: 'Send the capsule’s proxy_token as the header X-Wrenn-Token, or open the URL with ?wrenn_token= once.',
   })
+  return given.length + url.tokens.length > 0 ? keys.refuse(address, refusal) : Promise.reject(refusal)
 }
 
 /** A Cookie header's value without ours; the rest stays as it is. */
@@ -86,18 +94,17 @@ function isBrowsing({ method, headers: { accept = '', upgrade } }: IncomingMessa
   return method === 'GET' && upgrade === undefined && accept.includes('text/html')
 }
 
-async function isOfTeam({ headers }: IncomingMessage, keys: Keys, teamId: string): Promise<boolean> {
-  const { 'x-api-key': key } = headers
-  if (key === undefined) return false
+/** Whose key a visitor has brought: none that is good is as good as none. */
+async function holderOf(
+  { headers: { 'x-api-key': key } }: IncomingMessage,
+  keys: Keys,
+  address: string,
+): Promise<Holder | undefined> {
+  if (key === undefined) return undefined
   try {
-    return (await keys.authenticate([key].flat()[0])).teamId === teamId
+    return await keys.authenticate([key].flat()[0], address)
   } catch (error) {
-    if (isProblem(error) && error.code === 'unauthorized') return false
+    if (isProblem(error) && error.code === 'unauthorized') return undefined
     throw error
   }
-}
-
-function isSame(given: string, token: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(given), digest(token))
 }

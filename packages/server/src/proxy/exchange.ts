@@ -50,13 +50,14 @@ export class Exchange {
   refuse(error: unknown): void {
     if (this.hasEnded) return
     if (this.answer.headersSent) return void this.answer.destroy()
-    const { status, code, message, hint } = toProblem(error)
+    const { status, code, message, hint, retryAfterSec } = toProblem(error)
     const text = `${hint ? `${message} ${hint}` : message}\n`
     this.answer.writeHead(status, {
       'content-type': 'text/plain; charset=utf-8',
       'content-length': Buffer.byteLength(text),
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      ...(retryAfterSec === undefined ? {} : { 'retry-after': String(retryAfterSec) }),
       ...(code === 'unauthorized' ? { 'www-authenticate': 'Wrenn-Token' } : {}),
     })
     this.answer.end(text)

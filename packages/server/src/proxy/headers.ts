@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Problem } from '@wrenn/wire'
 import { TOKEN_HEADER, withoutTokenCookie } from './access.js'
+import type { Peers } from './peers.js'
 import type { Target } from './target.js'
 
 type Pairs = [name: string, value: string][]
@@ -29,19 +30,25 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
+interface Onward {
+  target: Target
+  peers: Peers
+  /** What the Connection header says. */
+  connection: string
+}
+
 /**
  * The head that the guest is sent, as names and values in turn.
- * @param connection what the Connection header says
  * @throws Problem `invalid_request` for a coding of the body that nobody here understands
  */
-export function requestHeaders(request: IncomingMessage, { host }: Target, connection: string): string[] {
+export function requestHeaders(request: IncomingMessage, { target: { host }, peers, connection }: Onward): string[] {
   const { headers, rawHeaders, method = '' } = request
   const passed = pass(rawHeaders, notForGuests).flatMap(([name, value]): Pairs => {
     if (name.toLowerCase() !== 'cookie') return [[name, value]]
     const left = withoutTokenCookie(value)
     return left === '' ? [] : [[name, left]]
   })
-  const pairs: Pairs = [['Host', host], ...passed, ...forwarded(request, host), ['Connection', connection]]
+  const pairs: Pairs = [['Host', host], ...passed, ...forwarded(request, host, peers), ['Connection', connection]]
   const { 'transfer-encoding': coding, upgrade } = headers
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw new Problem('invalid_request', 'The only transfer coding that is understood is "chunked".')
@@ -73,13 +80,13 @@ function pass(raw: string[], dropped: string[]): Pairs {
   return pairs.filter(([name]) => !gone.has(name.toLowerCase()))
 }
 
-/** What proxies in front of this one said is passed on: it is hearsay, as ever with these headers. */
-function forwarded({ headers, socket }: IncomingMessage, host: string): Pairs {
-  const { 'x-forwarded-for': before, 'x-forwarded-proto': scheme } = headers
-  const client = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+/** What proxies in front of this one said is passed on where they are trusted; anybody else may say anything. */
+function forwarded(request: IncomingMessage, host: string, peers: Peers): Pairs {
+  const before = peers.isProxied(request) ? request.headers['x-forwarded-for'] : undefined
+  const peer = (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
   return [
-    ['X-Forwarded-For', [before, client].flat().filter(Boolean).join(', ')],
-    ['X-Forwarded-Proto', scheme === 'https' ? 'https' : 'http'],
+    ['X-Forwarded-For', [before, peer].flat().filter(Boolean).join(', ')],
+    ['X-Forwarded-Proto', peers.schemeOf(request)],
     ['X-Forwarded-Host', host],
   ]
 }

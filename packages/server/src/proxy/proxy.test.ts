@@ -108,7 +108,7 @@ describe('what is asked', () => {
     expect(body).toBe('hi')
     expect(raw).toEqual([
       ...['Host', at.host, 'X-One', '1', 'x-ONE', 'é', 'Authorization', 'Bearer theirs', 'Cookie', 'a=1; b="2"'],
-      ...['Content-Length', '2', 'X-Forwarded-For', '1.2.3.4, 127.0.0.1', 'X-Forwarded-Proto', 'https'],
+      ...['Content-Length', '2', 'X-Forwarded-For', '127.0.0.1', 'X-Forwarded-Proto', 'http'],
       ...['X-Forwarded-Host', at.host, 'Connection', 'close'],
     ])
     expect(answer).not.toContain('secret')

@@ -16,6 +16,7 @@ import type { Keys } from '../services/keys.js'
 import { admit, sameHost, type Admitted } from './access.js'
 import { Crowd } from './crowd.js'
 import { Exchange } from './exchange.js'
+import type { Peers } from './peers.js'
 import { relay } from './relay.js'
 import { isForPort, readTarget } from './target.js'
 import { Tunnels } from './tunnels.js'
@@ -26,6 +27,7 @@ const MOST_OPEN = 1_000
 export interface ProxyParts {
   inside: Inside
   keys: Keys
+  peers: Peers
   log: Logger
   /** Default {@link MOST_OPEN}. */
   mostOpen?: number
@@ -44,7 +46,7 @@ export class PortProxy {
   }
 
   isFor(request: IncomingMessage): boolean {
-    return isForPort(request)
+    return isForPort(request, this.parts.peers)
   }
 
   /** Answers a request. Those that a client sends before it has its answers wait for their turn. */
@@ -97,21 +99,22 @@ export class PortProxy {
 
   async #begin(exchange: Exchange): Promise<void> {
     const { request, onEnd } = exchange
-    const { inside, keys } = this.parts
-    const target = readTarget(request)
+    const { inside, keys, peers } = this.parts
+    const target = readTarget(request, peers)
     onEnd(this.#crowd.enter(target.capsuleId))
     let admitted: Admitted = { path: target.path }
     const guest = await inside.guestOfVisitor({
       id: target.capsuleId,
       onEnd,
       admit: async ({ teamId, proxyToken }) => {
-        admitted = await admit(request, target.path, { keys, teamId, proxyToken })
+        admitted = await admit(request, target.path, { keys, peers, teamId, proxyToken })
       },
     })
     if (exchange.hasEnded) return
-    const { path, cookie } = admitted
+    const { path, cookie, holder } = admitted
+    if (holder) onEnd(keys.hold(holder, () => request.socket.destroy()))
     if (cookie !== undefined) return sendOn(exchange, sameHost(path), cookie)
-    relay(exchange, { guest, target: { ...target, path }, kept: this.kept, single: this.#single })
+    relay(exchange, { guest, target: { ...target, path }, peers, kept: this.kept, single: this.#single })
   }
 
   #note(error: unknown): void {

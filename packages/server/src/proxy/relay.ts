@@ -6,6 +6,7 @@ import type { Exchange } from './exchange.js'
 import { answerHeaders, hasBody, passedTrailers, requestHeaders } from './headers.js'
 import { passInformation } from './information.js'
 import { join } from './join.js'
+import type { Peers } from './peers.js'
 import type { Target } from './target.js'
 import type { ThroughTunnel, Tunnels } from './tunnels.js'
 
@@ -15,6 +16,7 @@ const HEAD_NOW = ['', 'latin1'] as const
 export interface Destination {
   guest: Guest
   target: Target
+  peers: Peers
   /** Keeps its connections. */
   kept: Tunnels
   /** Makes a new connection for each request. */
@@ -54,7 +56,11 @@ function ask(exchange: Exchange, to: Destination, mayUseKept: boolean): void {
   passBody(request, asked)
 }
 
-function send(exchange: Exchange, { guest, target, kept, single }: Destination, mayUseKept: boolean): ClientRequest {
+function send(
+  exchange: Exchange,
+  { guest, target, peers, kept, single }: Destination,
+  mayUseKept: boolean,
+): ClientRequest {
   const { request, isUpgrade, signal } = exchange
   const connection = isUpgrade ? 'Upgrade' : mayUseKept ? 'keep-alive' : 'close'
   const options: ThroughTunnel = {
@@ -63,7 +69,7 @@ function send(exchange: Exchange, { guest, target, kept, single }: Destination, 
     port: target.port,
     method: request.method,
     path: target.path,
-    headers: requestHeaders(request, target, connection),
+    headers: requestHeaders(request, { target, peers, connection }),
     open: (opening) => guest.connect(target.port, opening),
     gone: signal,
   }

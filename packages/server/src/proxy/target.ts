@@ -1,6 +1,7 @@
 /** Where a request wants to go: read from the name that it was sent to. */
 import type { IncomingMessage } from 'node:http'
 import { idSchema, parseProxyHost, Problem } from '@wrenn/wire'
+import type { Peers } from './peers.js'
 
 export interface Target {
   capsuleId: string
@@ -16,13 +17,13 @@ const PORT = /^[1-9][0-9]{0,4}$/
 const capsuleId = idSchema('capsule')
 
 /** Whether it is for a port of a capsule, well-formed or not. */
-export function isForPort(request: IncomingMessage): boolean {
-  return namesOf(request).some((name) => parseProxyHost(name) !== undefined)
+export function isForPort(request: IncomingMessage, peers: Peers): boolean {
+  return namesOf(request, peers).some((name) => parseProxyHost(name) !== undefined)
 }
 
 /** @throws Problem `invalid_request` */
-export function readTarget(request: IncomingMessage): Target {
-  const [host = '', ...others] = namesOf(request)
+export function readTarget(request: IncomingMessage, peers: Peers): Target {
+  const [host = '', ...others] = namesOf(request, peers)
   // Who comes in between may have looked at the other one.
   if (others.length > 0) throw new Problem('invalid_request', 'The request has more than one Host header.')
   const { port = '', capsuleId: id } = parseProxyHost(host) ?? {}
@@ -33,8 +34,11 @@ export function readTarget(request: IncomingMessage): Target {
   return { capsuleId: data, port: Number(port), host, path: pathOf(request) }
 }
 
-/** A target in absolute form counts instead of Host. */
-function namesOf({ url = '', rawHeaders }: IncomingMessage): string[] {
+/** What a trusted proxy says counts instead of a target in absolute form, and that instead of Host. */
+function namesOf(request: IncomingMessage, peers: Peers): string[] {
+  const { url = '', rawHeaders } = request
+  const forwarded = peers.forwardedHostOf(request)
+  if (forwarded !== undefined) return [forwarded]
   const [, authority] = ABSOLUTE.exec(url) ?? []
   if (authority !== undefined) return [authority]
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === 'host')

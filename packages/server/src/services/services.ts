@@ -14,6 +14,7 @@ import { Forks } from './forks.js'
 import { Idempotency } from './idempotency.js'
 import { Inside } from './inside.js'
 import { Keys } from './keys.js'
+import { Limits, type Rates } from './limits.js'
 import { Metrics } from './metrics/metrics.js'
 import { Running } from './metrics/running.js'
 import { Sampler } from './metrics/sampler.js'
@@ -21,6 +22,7 @@ import { Telemetry } from './metrics/telemetry.js'
 import { Usage } from './metrics/usage.js'
 import { Networks } from './network.js'
 import { Pausing } from './pause.js'
+import { Presence } from './presence.js'
 import { Resuming } from './resume.js'
 import { Retention } from './retention.js'
 import { Retired } from './retired.js'
@@ -34,14 +36,15 @@ import { Versions } from './versions.js'
 /** All services, on one context. */
 export type Services = ReturnType<typeof makeServices>
 
-export interface ServiceSettings {
-  /** Whether ports of capsules ask for a token where nothing is said. */
+export interface Rules {
+  /** Whether ports of new capsules ask for a token where nothing is said. */
   proxyAuth: boolean
   /** What the environment variables of capsules are sealed with. */
   secret: Uint8Array
+  rates: Rates
 }
 
-export function makeServices(context: Context, { proxyAuth, secret }: ServiceSettings) {
+export function makeServices(context: Context, { proxyAuth, secret, rates }: Rules) {
   const background = new Background()
   const activity = new Activity(context)
   const envs = new CapsuleEnvs(secret)
@@ -60,7 +63,7 @@ export function makeServices(context: Context, { proxyAuth, secret }: ServiceSet
   const cost = new Cost(context, damage)
   const starter = new Starter(context, { activity, retired, actions })
   return {
-    keys: new Keys(context, events),
+    keys: new Keys(context, { limits: new Limits(rates), presence: new Presence(context.clock) }),
     capsules: new Capsules(context, { background, activity, actions }),
     creation: new Creation(context, { background, starter, damage, envs, proxyAuth }),
     pausing: new Pausing(context, { background, activity, actions }),

@@ -16,7 +16,7 @@ import {
 } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { Ask } from './ask.js'
-import { serve, type Serving } from './serve.js'
+import { serve, type Choices, type Serving } from './serve.js'
 
 export interface Got {
   status: number
@@ -52,8 +52,9 @@ export class Proxied {
   static async open({
     create = {},
     proxyAuth = false,
-  }: { create?: object; proxyAuth?: boolean } = {}): Promise<Proxied> {
-    const on = await serve(undefined, { proxyAuth })
+    choices = {},
+  }: { create?: object; proxyAuth?: boolean; choices?: Choices } = {}): Promise<Proxied> {
+    const on = await serve(undefined, { proxyAuth, ...choices })
     return new Proxied(on, await new Ask(on).capsule(create))
   }
 

@@ -2,8 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newKey } from '@wrenn/wire'
-import { pino } from 'pino'
-import { createServer, ensureFirstKey, openStore, type Server, type Store } from '../index.js'
+import {
+  createServer,
+  ensureFirstKey,
+  makeLogger,
+  openStore,
+  type CreateServer,
+  type Server,
+  type Store,
+} from '../index.js'
 import { MemoryHost } from './memory-host.js'
 import { TestClock } from './test-clock.js'
 
@@ -30,16 +37,25 @@ export interface Serving {
 
 const SECRET = new Uint8Array(32).fill(7)
 
-export async function serve(host = new MemoryHost(), { proxyAuth = false } = {}): Promise<Serving> {
+/** What of a server's options a test may choose. */
+export type Choices = Partial<Omit<CreateServer, 'store' | 'host' | 'version' | 'logger' | 'clock' | 'secret'>>
+
+/** Tests try more wrong keys than anybody else. */
+const often = { failures: 1e6 }
+
+export async function serve(host = new MemoryHost(), choices: Choices = {}): Promise<Serving> {
   const dir = await mkdtemp(join(tmpdir(), 'wrenn-server-'))
   const log: string[] = []
-  const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) })
+  const logger = makeLogger({ level: 'trace', to: { write: (line) => void log.push(line) } })
   const key = newKey()
   const clock = new TestClock()
   const start = async (secret: Uint8Array) => {
     const store = await openStore(join(dir, 'wrenn.db'))
     await ensureFirstKey({ store, wanted: key })
-    const server = await createServer({ store, host, version: '1.2.3', logger, secret, clock, proxyAuth })
+    const server = await createServer({
+      ...{ store, host, version: '1.2.3', logger, secret, clock, rates: often },
+      ...choices,
+    })
     const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
     return { store, server, url }
   }

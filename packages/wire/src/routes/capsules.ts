@@ -9,6 +9,7 @@ const onCapsules = { tag: 'Capsules', auth: true } as const
 export const capsuleRoutes = {
   createCapsule: {
     ...onCapsules,
+    scope: 'run',
     method: 'POST',
     path: '/v1/capsules',
     summary: 'Start a capsule from a template; the answer is already running',
@@ -20,6 +21,7 @@ export const capsuleRoutes = {
 
   listCapsules: {
     ...onCapsules,
+    scope: 'read',
     method: 'GET',
     path: '/v1/capsules',
     summary: 'List the capsules that are alive, newest first',
@@ -29,6 +31,7 @@ export const capsuleRoutes = {
 
   getCapsule: {
     ...onCapsules,
+    scope: 'read',
     method: 'GET',
     path: '/v1/capsules/{id}',
     summary: 'Show a capsule, also after it was destroyed',
@@ -39,6 +42,7 @@ export const capsuleRoutes = {
 
   deleteCapsule: {
     ...onCapsules,
+    scope: 'run',
     method: 'DELETE',
     path: '/v1/capsules/{id}',
     summary: 'Destroy a capsule, in whatever state it is',
@@ -49,6 +53,7 @@ export const capsuleRoutes = {
 
   setNetwork: {
     ...onCapsules,
+    scope: 'run',
     method: 'PUT',
     path: '/v1/capsules/{id}/network',
     summary: 'Change what a running or paused capsule may reach; connections that it forbids end',
@@ -60,6 +65,7 @@ export const capsuleRoutes = {
 
   pingCapsule: {
     ...onCapsules,
+    scope: 'run',
     method: 'POST',
     path: '/v1/capsules/{id}/ping',
     summary: 'Reset the idle timer',
@@ -70,6 +76,7 @@ export const capsuleRoutes = {
 
   pauseCapsule: {
     ...onCapsules,
+    scope: 'run',
     method: 'POST',
     path: '/v1/capsules/{id}/pause',
     summary: 'Keep a running capsule on disk: it uses no processor and no memory until it is resumed',
@@ -80,6 +87,7 @@ export const capsuleRoutes = {
 
   resumeCapsule: {
     ...onCapsules,
+    scope: 'run',
     method: 'POST',
     path: '/v1/capsules/{id}/resume',
     summary: 'Let a paused capsule go on, exactly where it was',
@@ -90,6 +98,7 @@ export const capsuleRoutes = {
 
   forkCapsule: {
     ...onCapsules,
+    scope: 'run',
     method: 'POST',
     path: '/v1/capsules/{id}/fork',
     summary: 'Start several capsules from where a running one is; it runs on. One that fails is in error in the answer',

@@ -10,7 +10,7 @@ import {
 import { bytes, empty, json, lines, rawBody, tar, type Route } from '../route.js'
 import { capsuleParams, inside } from './shared.js'
 
-const onFiles = { tag: 'Files', auth: true, params: capsuleParams, method: 'POST' } as const
+const onFiles = { tag: 'Files', auth: true, scope: 'run', params: capsuleParams, method: 'POST' } as const
 
 export const fileRoutes = {
   writeFile: {

@@ -3,7 +3,7 @@ import { idSchema } from '../ids.js'
 import { createdKeySchema, createKeySchema, keySchema } from '../keys.js'
 import { empty, json, type Route } from '../route.js'
 
-const onKeys = { tag: 'Keys', auth: true } as const
+const onKeys = { tag: 'Keys', auth: true, scope: 'admin' } as const
 
 export const keyRoutes = {
   createKey: {

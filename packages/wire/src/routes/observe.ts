@@ -10,7 +10,7 @@ import {
 import { json, type Route } from '../route.js'
 import { capsuleParams } from './shared.js'
 
-const onMetrics = { tag: 'Metrics', auth: true, method: 'GET' } as const
+const onMetrics = { tag: 'Metrics', auth: true, scope: 'read', method: 'GET' } as const
 
 export const observeRoutes = {
   streamEvents: {
@@ -18,6 +18,7 @@ export const observeRoutes = {
     path: '/v1/events/stream',
     tag: 'Events',
     auth: true,
+    scope: 'read',
     summary: "What happens to the team's capsules and templates, as it happens",
     replies: {
       200: {

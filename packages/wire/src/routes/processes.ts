@@ -13,7 +13,7 @@ import {
 import { empty, json, lines, rawBody, type Route } from '../route.js'
 import { capsuleParams, inside } from './shared.js'
 
-const onProcesses = { tag: 'Processes', auth: true, params: capsuleParams } as const
+const onProcesses = { tag: 'Processes', auth: true, scope: 'run', params: capsuleParams } as const
 export const processParams = capsuleParams.extend({ selector: selectorSchema.describe('An id, a pid or a tag.') })
 
 export const processRoutes = {

@@ -19,6 +19,7 @@ const versionParams = nameParams.extend({
 export const snapshotRoutes = {
   createSnapshot: {
     ...onSnapshots,
+    scope: 'run',
     method: 'POST',
     path: '/v1/snapshots',
     summary: 'Capture a running capsule as a template, and destroy the capsule',
@@ -40,6 +41,7 @@ export const snapshotRoutes = {
 
   listSnapshots: {
     ...onSnapshots,
+    scope: 'read',
     method: 'GET',
     path: '/v1/snapshots',
     summary: "List the team's templates and the platform's, newest first",
@@ -50,6 +52,7 @@ export const snapshotRoutes = {
 
   getSnapshot: {
     ...onSnapshots,
+    scope: 'read',
     method: 'GET',
     path: '/v1/snapshots/{name}',
     summary: 'Show a template',
@@ -60,6 +63,7 @@ export const snapshotRoutes = {
 
   deleteSnapshot: {
     ...onSnapshots,
+    scope: 'run',
     method: 'DELETE',
     path: '/v1/snapshots/{name}',
     summary: 'Delete a template with all its versions; capsules that came from it are not touched',
@@ -70,6 +74,7 @@ export const snapshotRoutes = {
 
   listVersions: {
     ...onSnapshots,
+    scope: 'read',
     method: 'GET',
     path: '/v1/snapshots/{name}/versions',
     summary: 'List the versions of a template that are kept, newest first',
@@ -80,6 +85,7 @@ export const snapshotRoutes = {
 
   deleteVersion: {
     ...onSnapshots,
+    scope: 'run',
     method: 'DELETE',
     path: '/v1/snapshots/{name}/versions/{version}',
     summary: 'Delete an old version of a template',
@@ -90,6 +96,7 @@ export const snapshotRoutes = {
 
   rollbackSnapshot: {
     ...onSnapshots,
+    scope: 'run',
     method: 'POST',
     path: '/v1/snapshots/{name}/rollback',
     summary: 'Make the name mean an older version again (or a newer one)',
@@ -101,6 +108,7 @@ export const snapshotRoutes = {
 
   verifySnapshot: {
     ...onSnapshots,
+    scope: 'run',
     method: 'POST',
     path: '/v1/snapshots/{name}/verify',
     summary: 'Read every part of a template and compare it with the digest that was taken when it was made',

@@ -14,7 +14,7 @@ import {
 import { processParams } from './processes.js'
 import { capsuleParams, inside } from './shared.js'
 
-const onSockets = { tag: 'Streams', auth: true, method: 'GET', params: capsuleParams } as const
+const onSockets = { tag: 'Streams', auth: true, scope: 'run', method: 'GET', params: capsuleParams } as const
 
 const auth = 'Without the header X-API-Key the first message is `auth`, within 5 s.'
 const socket = (client: z.ZodType[], server: z.ZodType, description: string): ReplyBody => ({

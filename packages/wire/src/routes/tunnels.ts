@@ -12,6 +12,7 @@ export const tunnelRoutes = {
   openTunnel: {
     tag: 'Ports',
     auth: true,
+    scope: 'run',
     method: 'GET',
     path: '/v1/capsules/{id}/ports/{port}/tunnel',
     params: capsuleParams.extend({ port: portSchema }),

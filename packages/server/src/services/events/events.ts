@@ -38,11 +38,6 @@ export class Events {
     return subscription
   }
 
-  /** Ends the connections of a key that is not good any more. */
-  dismiss({ teamId, keyId }: { teamId: string; keyId: string }): void {
-    this.#feeds.get(teamId)?.close(keyId)
-  }
-
   /** Ends all connections, now and later. */
   close(): void {
     this.#isClosed = true

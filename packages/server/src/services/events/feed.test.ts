@@ -21,8 +21,7 @@ const event = (id: string): Event => ({
 const publish = (count: number) => {
   for (let i = 1; i <= count; i++) feed.publish(event(String(i)))
 }
-const subscribe = (lastId?: string) =>
-  feed.subscribe({ teamId: 'team-1', keyId: 'key-1', lastId, cut: () => void cuts++ })
+const subscribe = (lastId?: string) => feed.subscribe({ teamId: 'team-1', lastId, cut: () => void cuts++ })
 
 /** The next message: its id, and its event; or the comment. */
 async function next(messages: AsyncGenerator<string>) {

@@ -11,8 +11,6 @@ export type Event = Omit<EventBody, 'timestamp'>
 
 export interface Subscribe {
   teamId: string
-  /** The key that it was asked for with. */
-  keyId: string
   /** The id of the last event that the reader knows of. */
   lastId?: string | undefined
   /** Ends the connection of a reader that is too slow. */
@@ -22,8 +20,7 @@ export interface Subscribe {
 /** The events of one team, and those who read them. */
 export class Feed {
   readonly #ring = new Ring()
-  /** With the key of each. */
-  readonly #readers = new Map<Subscription, string>()
+  readonly #readers = new Set<Subscription>()
 
   constructor(
     /** Tells the ids of this run of the server from those of others. */
@@ -37,11 +34,11 @@ export class Feed {
 
   publish(event: Event): void {
     this.#ring.add(this.#message(this.#ring.next, event))
-    for (const reader of [...this.#readers.keys()]) reader.notice()
+    for (const reader of [...this.#readers]) reader.notice()
   }
 
   /** @throws Problem `rate_limited` when too many read already */
-  subscribe({ teamId, keyId, lastId, cut }: Subscribe): { end(): void; messages: AsyncGenerator<string> } {
+  subscribe({ teamId, lastId, cut }: Subscribe): { end(): void; messages: AsyncGenerator<string> } {
     if (this.#readers.size >= MOST_READERS)
       throw new Problem('rate_limited', `This team's events are read by ${MOST_READERS} clients already.`, {
         hint: 'Close a connection that is not needed.',
@@ -51,7 +48,7 @@ export class Feed {
     const missed = lastId !== undefined && known === undefined ? { metadata: { missed: 'unknown' } } : {}
     const onEnd = () => void this.#readers.delete(reader)
     const reader = new Subscription({ ring: this.#ring, next, clock: this.clock, onEnd, cut })
-    this.#readers.set(reader, keyId)
+    this.#readers.add(reader)
     const greeting: Event = {
       event: 'connected',
       resource: { id: teamId, type: 'team' },
@@ -61,9 +58,9 @@ export class Feed {
     return { messages: reader.messages(this.#message(next - 1, greeting)), end: () => reader.end() }
   }
 
-  /** Ends all connections, or those of one key. */
-  close(ofKey?: string): void {
-    for (const [reader, keyId] of [...this.#readers]) if (ofKey === undefined || keyId === ofKey) reader.end()
+  /** Ends all connections. */
+  close(): void {
+    for (const reader of [...this.#readers]) reader.end()
   }
 
   /** The number after that of an id, if all that has happened since is remembered. */
