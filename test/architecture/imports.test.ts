@@ -87,6 +87,15 @@ test('only the registry knows the drivers, and only one folder starts processes'
   ])
 })
 
+test('the jail knows nothing of what is in it, and only drivers put something there', () => {
+  const layerOf = (path: string) => /^host\/src\/(\w+)\//.exec(path)?.[1]
+  const used = imports.filter(({ from, to }) => layerOf(from) === 'jail' && layerOf(to))
+  expect(used.filter(({ to }) => !['jail', 'process'].includes(layerOf(to)!))).toEqual([])
+  const users = imports.filter(({ from, to }) => layerOf(to) === 'jail' && layerOf(from) !== 'jail')
+  expect(users.length).toBeGreaterThan(0)
+  expect(users.filter(({ from }) => !from.startsWith('host/src/vmm/qemu/'))).toEqual([])
+})
+
 test('there are no circles', () => {
   const next = new Map(
     files.map((file) => [

@@ -39,7 +39,9 @@ export interface VmNetwork {
 interface Machine {
   /** The capsule's or image's id; names the process. */
   name: string
-  /** Where the process runs and puts its sockets; nothing else is written there. */
+  /** The directory with all its files. */
+  dir: string
+  /** Where the process works, with its sockets, below that. */
   runDir: string
   /** Where its messages go. */
   logFile: string
@@ -51,6 +53,7 @@ interface Machine {
   network?: VmNetwork | undefined
   /** The disk's layers, qcow2, lowest first; all but the last are read-only. */
   disk: string[]
+  diskSizeMb: number
 }
 
 export interface BootSpec extends Machine {

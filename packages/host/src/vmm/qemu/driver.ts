@@ -83,6 +83,22 @@ export class QemuDriver implements VmmDriver {
     { needs }: Pick<VmmProbe, 'needs'>,
     { args, signal }: { args: (accelerator: Accelerator) => string[]; signal: AbortSignal },
   ): Promise<Spawned> {
-    return spawnQemu({ spec, needs, args, runTask: this.#runTask, signal })
+    const [shared, hasMemoryFile] = [sharedFiles(spec), isBoot(spec)]
+    return spawnQemu({ spec, shared, hasMemoryFile, needs, args, runTask: this.#runTask, signal })
   }
+}
+
+function isBoot(spec: BootSpec | RestoreSpec): spec is BootSpec {
+  return 'kernel' in spec
+}
+
+/**
+ * The files that others share with it. A process with a user of its own may not write them anyway, so that only one with
+ * ours has to be kept from it.
+ */
+function sharedFiles(spec: BootSpec | RestoreSpec): string[] {
+  if (spec.uid !== undefined) return []
+  const layers = spec.disk.slice(0, -1)
+  if (isBoot(spec)) return [...layers, spec.kernel, spec.initramfs]
+  return [...layers, spec.memory, spec.devices, ...(spec.difference === undefined ? [] : [spec.difference])]
 }

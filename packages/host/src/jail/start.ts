@@ -1,0 +1,113 @@
+/** Starts a program in a jail. */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { z } from 'zod'
+import { startTimeOf, type ProcessIdentity } from '../process/identity.js'
+import { CHANNEL_FD, launch, type Launched } from '../process/launch.js'
+import { findProgram } from '../process/programs.js'
+import { within } from '../wait.js'
+import { jailCommand, type Inside } from './command.js'
+import { callFilter } from './filter.js'
+import { jailFacts } from './kind.js'
+import type { ListeningSocket } from './sockets.js'
+import { libraryArguments } from './view.js'
+
+export interface StartInJail extends Inside {
+  logFile: string
+  /** Sockets that the program has as descriptors from 4 on. They are closed here. */
+  sockets?: readonly ListeningSocket[]
+}
+
+export interface Jailed {
+  /** The program itself, as the host sees it. */
+  identity: ProcessIdentity
+  /** Our end of the stream that the program has as descriptor 3. */
+  channel: Socket
+  /** Resolves with the cause when the program has ended. */
+  exited: Promise<string>
+}
+
+type Child = Launched['child']
+
+/** How long it may take until the program runs. */
+const START_MS = 10_000
+/** What bubblewrap tells is a few hundred bytes. */
+const MOST_INFO = 4096
+
+const infoSchema = z.object({ 'child-pid': z.int().min(1) })
+const filter = callFilter()
+const libraries = memo(libraryArguments)
+const setpriv = memo(() => findProgram('setpriv'))
+
+/**
+ * Starts the program.
+ *
+ * @throws with what was said when it does not start
+ */
+export async function startInJail({ logFile, sockets = [], ...inside }: StartInJail): Promise<Jailed> {
+  try {
+    const { kind } = await jailFacts()
+    const hasJail = kind !== 'none'
+    const infoFd = CHANNEL_FD + 1 + sockets.length
+    const jail = {
+      ...{ kind, libraries: await libraries(), setpriv: (await setpriv()) ?? 'setpriv' },
+      ...{ infoFd, filterFd: infoFd + 1, isMemoryUncounted: true },
+    }
+    const { child, channel, streams, said } = await launch({
+      command: jailCommand(inside, jail),
+      // What keeps the jail must not be taken for what is in it.
+      cwd: hasJail ? '/' : inside.cwd,
+      logFile,
+      descriptors: sockets.map(({ fd }) => fd),
+      streams: hasJail ? 2 : 0,
+    })
+    const exited = endOf(child)
+    try {
+      const pid = hasJail ? await enter(streams as [Socket, Socket], exited) : child.pid!
+      const startTime = await startTimeOf(pid)
+      if (!startTime) throw new Error(await exited)
+      return { identity: { pid, startTime }, channel, exited }
+    } catch (cause) {
+      endGroup(child)
+      throw new Error(`${inside.program} could not be started: ${said()}`, { cause })
+    }
+  } finally {
+    for (const socket of sockets) socket.close()
+  }
+}
+
+/** Says which calls are refused, and is told which process the program is. */
+async function enter([info, filtered]: [Socket, Socket], exited: Promise<string>): Promise<number> {
+  filtered.on('error', () => {}).end(filter)
+  const told = (async () => {
+    let text = ''
+    for await (const chunk of info as AsyncIterable<Buffer>) {
+      text += chunk.toString()
+      if (text.length > MOST_INFO) break
+    }
+    return infoSchema.parse(JSON.parse(text))['child-pid']
+  })()
+  const failed = exited.then((reason) => Promise.reject(new Error(reason)))
+  const pid = await within(START_MS, Promise.race([told, failed]), () => new Error('the jail does not start'))
+  filtered.destroy()
+  return pid
+}
+
+/** Ends a program with all that it has started so far: nobody else knows of those. */
+function endGroup({ pid }: Child): void {
+  try {
+    process.kill(-pid!, 'SIGKILL')
+  } catch {
+    // It has ended already.
+  }
+}
+
+async function endOf(child: Child): Promise<string> {
+  const [code, killer] = (await once(child, 'exit')) as [number | null, string | null]
+  return killer ? `ended by ${killer}` : `ended with exit code ${code}`
+}
+
+function memo<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => (made ??= make())
+}
