@@ -25,6 +25,8 @@ export interface Jailed {
   channel: Socket
   /** Resolves with the cause when the program has ended. */
   exited: Promise<string>
+  /** The last that it, or what made the jail, has said, for error messages. */
+  said(): string
 }
 
 type Child = Launched['child']
@@ -40,9 +42,8 @@ const libraries = memo(libraryArguments)
 const setpriv = memo(() => findProgram('setpriv'))
 
 /**
- * Starts the program.
- *
- * @throws with what was said when it does not start
+ * Starts the program. When it resolves, the process is there but may still be on its way into the jail: a program that
+ * could not be started has an end.
  */
 export async function startInJail({ logFile, sockets = [], ...inside }: StartInJail): Promise<Jailed> {
   try {
@@ -66,7 +67,7 @@ export async function startInJail({ logFile, sockets = [], ...inside }: StartInJ
       const pid = hasJail ? await enter(streams as [Socket, Socket], exited) : child.pid!
       const startTime = await startTimeOf(pid)
       if (!startTime) throw new Error(await exited)
-      return { identity: { pid, startTime }, channel, exited }
+      return { identity: { pid, startTime }, channel, exited, said }
     } catch (cause) {
       endGroup(child)
       throw new Error(`${inside.program} could not be started: ${said()}`, { cause })

@@ -46,7 +46,7 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
   const hasKvm = accelerator.name === 'kvm'
   const { program, firmware } = await qemuPlaces()
   const { runDir, memory, network } = spec
-  const { identity, channel, exited } = await startInJail({
+  const { identity, channel, exited, said } = await startInJail({
     ...{ program, args: how.args(accelerator), cwd: runDir, logFile: spec.logFile },
     ...{ own: [spec.dir], readOnly: [...firmware, ...(how.shared ?? [])] },
     devices: [...(hasKvm ? [KVM] : []), ...(network ? [TUN] : [])],
@@ -61,9 +61,8 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
     const record: VmRecord = { kind: 'qemu', ...identity, runDir, memory, needs }
     const qmp = await Qmp.connect(channel, AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]))
     return { vm: new QemuVm({ record, qmp, runTask, childExit }), qmp }
-  } catch (error) {
+  } catch (cause) {
     await kill(identity)
-    await childExit
-    throw error
+    throw new Error(`QEMU did not start (${await childExit}): ${said()}`, { cause })
   }
 }
