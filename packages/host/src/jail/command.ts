@@ -1,4 +1,5 @@
 /** The command line that puts a program into its jail. */
+import type { Controller } from './groups.js'
 import type { JailKind } from './kind.js'
 import { prlimitArguments, type Limits } from './limits.js'
 import { asItIs, device, readOnly } from './view.js'
@@ -34,18 +35,22 @@ export interface Jail {
   /** Descriptors on which bubblewrap tells what it has started, and reads which calls are refused. */
   infoFd: number
   filterFd: number
-  /** Whether nothing else counts its memory. */
-  isMemoryUncounted: boolean
+  /** Whether a control group bounds its use of something. */
+  isCounted: (what: Controller) => boolean
 }
+
+/** Where nothing else gives others their share of the processors. */
+const NICE = ['nice', '-n', '5']
 
 /** What is needed to become another user and nothing more; it is given up with that. */
 const TO_CHANGE_USER = ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP']
 
 export function jailCommand(inside: Inside, jail: Jail): string[] {
   const { program, args, limits, network, uid } = inside
-  const { isMemoryUncounted } = jail
+  const isMemoryCounted = jail.isCounted('memory')
   return [
-    ...['prlimit', ...prlimitArguments({ limits, hasOwnUser: uid !== undefined, isMemoryUncounted })],
+    ...['prlimit', ...prlimitArguments({ limits, hasOwnUser: uid !== undefined, isMemoryCounted })],
+    ...(jail.isCounted('cpu') ? [] : NICE),
     ...(network === undefined ? [] : ['nsenter', `--net=${network}`, '--']),
     ...(jail.kind === 'none' ? [] : bubblewrap(inside, jail)),
     ...(uid === undefined ? [] : becoming(uid, { gid: inside.gid ?? uid, setpriv: jail.setpriv })),

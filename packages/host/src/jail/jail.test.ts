@@ -6,8 +6,10 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { inmateUser, openYard, type Yard } from '../testing/inmate.js'
+import { run } from '../process/run.js'
 import { isAlive } from '../process/identity.js'
 import { processesWorkingIn } from '../process/find.js'
+import { Groups } from './groups.js'
 import { jailFacts } from './kind.js'
 
 const { kind, missing } = await jailFacts()
@@ -38,7 +40,9 @@ describe.skipIf(kind !== 'own-user')(`in the jail${why}`, () => {
         }
       }`
     const seen = await yard.hear(walk)
-    const programs = ['perl', 'setpriv'].map((name) => expect.stringMatching(new RegExp(`bin/${name}[\\d.]*$`)) as string)
+    const programs = ['perl', 'setpriv'].map(
+      (name) => expect.stringMatching(new RegExp(`bin/${name}[\\d.]*$`)) as string,
+    )
     const files = ['own', 'shared'].map((name) => join(yard.dir, name))
     expect(seen.sort()).toEqual([...programs, '/dev/null', '/etc/ld.so.cache', ...files].sort())
   })
@@ -49,7 +53,8 @@ describe.skipIf(kind !== 'own-user')(`in the jail${why}`, () => {
     expect((await lines.next()).value).toBe(`1 ${Array(4).fill(inmateUser).join(' ')} 0`)
     const status = await readFile(`${proc}/status`, 'utf8')
     const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, 'm').exec(status)![1]
-    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) expect([set, field(set)]).toEqual([set, '0'.repeat(16)])
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      expect([set, field(set)]).toEqual([set, '0'.repeat(16)])
     expect([field('NoNewPrivs'), field('Seccomp'), field('Groups')]).toEqual(['1', '2', ''])
     for (const name of ['Uid', 'Gid']) expect(field(name)!.split('\t')).toEqual(Array(4).fill(String(inmateUser)))
     for (const name of ['mnt', 'pid', 'ipc', 'uts', 'net'])
@@ -66,7 +71,9 @@ describe.skipIf(kind !== 'own-user')(`in the jail${why}`, () => {
     const { jailed, lines, goOn } = await yard.start(`answer('here'); ask()`)
     await lines.next()
     const table = (await readFile(`/proc/${jailed.identity.pid}/mountinfo`, 'utf8')).trim().split('\n')
-    const mounts = table.map((line) => line.split(' ')).map(([, , , , at, flags]) => ({ at: at!, flags: flags!.split(',') }))
+    const mounts = table
+      .map((line) => line.split(' '))
+      .map(([, , , , at, flags]) => ({ at: at!, flags: flags!.split(',') }))
     const writable = mounts.filter(({ flags }) => flags.includes('rw')).map(({ at }) => at)
     expect(writable.sort()).toEqual(['/dev/null', yard.dir].sort())
     for (const { at, flags } of mounts) {
@@ -164,7 +171,8 @@ describe.skipIf(kind !== 'own-user')(`in the jail${why}`, () => {
       tried('hostname', syscall(170, $none, 1) == 0)`
     const tried = results(await yard.hear(script))
     expect(Object.keys(tried)).toHaveLength(28)
-    for (const [what, result] of Object.entries(tried)) expect([what, result]).toEqual([what, refused(EPERM, EACCES, ENOSYS)])
+    for (const [what, result] of Object.entries(tried))
+      expect([what, result]).toEqual([what, refused(EPERM, EACCES, ENOSYS)])
   })
 
   test('it sees no process of the host or of another jail, and can signal none', async () => {
@@ -197,6 +205,51 @@ describe.skipIf(kind !== 'own-user')(`in the jail${why}`, () => {
     named.close()
   })
 
+  test('it is in the network namespace that it is given, and may change nothing there', async () => {
+    const name = `wrenn-jail-${process.pid}`
+    await run('ip', ['netns', 'add', name])
+    try {
+      await run('ip', ['-n', name, 'tuntap', 'add', 'wrenn-tap', 'mode', 'tap'])
+      const options = { network: `/run/netns/${name}` }
+      // SIOCGIFFLAGS and SIOCSIFFLAGS.
+      const { jailed, lines, goOn } = await yard.start(
+        `use Socket; socket(my $s, PF_INET, SOCK_DGRAM, 0); my $request = pack('a16 s x22', 'wrenn-tap', 1);
+        tried('get', ioctl($s, 0x8913, my $copy = $request)); tried('set', ioctl($s, 0x8914, $request)); ask()`,
+        options,
+      )
+      expect([(await lines.next()).value, (await lines.next()).value]).toEqual(['get done', `set ${EPERM}`])
+      expect(await readFile(`/proc/${jailed.identity.pid}/net/dev`, 'utf8')).toContain('wrenn-tap')
+      goOn()
+      await jailed.exited
+    } finally {
+      await run('ip', ['netns', 'delete', name])
+    }
+  })
+
+  test.each(['memory', 'pids'] as const)('it uses no more %s than its control group lets it', async (what) => {
+    const groups = await Groups.open(`wrenn-jail-test-${process.pid}`)
+    try {
+      if (!groups.has(what)) return
+      const limits = { fileBytes: 1, memoryBytes: 64 * 1024 * 1024, threads: 10, vcpus: 1 }
+      const group = { groups, name: what }
+      const eat =
+        what === 'memory'
+          ? `my @all; for (1 .. 100) { push @all, 'x' x (1 << 20); answer($_) }`
+          : `for (1 .. 100) { my $pid = fork; last unless defined $pid; if ($pid == 0) { sleep 1000; exit } answer($_) }`
+      const { jailed, lines, goOn } = await yard.start(`ask(); ${eat}`, { limits, group })
+      await jailed.grouped
+      goOn()
+      let eaten = 0
+      for await (const line of lines) eaten = Number(line)
+      expect(await jailed.exited).toMatch(what === 'memory' ? /137|SIGKILL/ : /exit code 0/)
+      expect(eaten).toBeGreaterThan(5)
+      expect(eaten).toBeLessThan(what === 'memory' ? 64 : 10)
+    } finally {
+      await groups.close()
+    }
+    await expect(stat(`/sys/fs/cgroup/${what}/wrenn-jail-test-${process.pid}`)).rejects.toThrow('ENOENT')
+  })
+
   test('its end and that of its keeper are one, and our end is neither', async () => {
     const { jailed } = await yard.start(`sleep 1000`)
     process.kill(jailed.identity.pid, 'SIGKILL')
@@ -206,9 +259,14 @@ describe.skipIf(kind !== 'own-user')(`in the jail${why}`, () => {
   })
 
   test('what cannot be started is told, and nothing is left of it', async () => {
-    const { jailed } = await yard.start('', { readOnly: ['/no/such/place'] })
-    expect(await jailed.exited).toBe('ended with exit code 1')
-    await expect.poll(() => jailed.said()).toContain('/no/such/place')
+    // Whichever comes first: the word that the process is there, or its end.
+    const said = await yard.start('', { readOnly: ['/no/such/place'] }).then(
+      ({ jailed }) => jailed.exited.then(() => jailed.said),
+      ({ message }: Error) =>
+        () =>
+          message,
+    )
+    await expect.poll(said).toContain('/no/such/place')
     expect(await processesWorkingIn([yard.dir])).toEqual([])
   })
 })

@@ -22,15 +22,15 @@ export interface ResourceLimits {
   limits: Limits
   /** Whether the process's user is its own, so that threads of the user can be counted. */
   hasOwnUser: boolean
-  /** Whether nothing else counts its memory. */
-  isMemoryUncounted: boolean
+  /** Whether a control group bounds its memory. */
+  isMemoryCounted: boolean
 }
 
 /** The arguments of `prlimit` that hold a process, and all that come of it, to its limits. */
-export function prlimitArguments({ limits, hasOwnUser, isMemoryUncounted }: ResourceLimits): string[] {
+export function prlimitArguments({ limits, hasOwnUser, isMemoryCounted }: ResourceLimits): string[] {
   return [
     ...['--core=0', `--nofile=${FILES}`, `--fsize=${limits.fileBytes}`],
     ...(hasOwnUser ? [`--nproc=${limits.threads}`] : []),
-    ...(isMemoryUncounted ? [`--as=${limits.memoryBytes + SPARE_ADDRESSES}`] : []),
+    ...(isMemoryCounted ? [] : [`--as=${limits.memoryBytes + SPARE_ADDRESSES}`]),
   ]
 }

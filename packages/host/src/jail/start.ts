@@ -6,14 +6,22 @@ import { startTimeOf, type ProcessIdentity } from '../process/identity.js'
 import { CHANNEL_FD, launch, type Launched } from '../process/launch.js'
 import { findProgram } from '../process/programs.js'
 import { within } from '../wait.js'
-import { jailCommand, type Inside } from './command.js'
+import { jailCommand, type Inside, type Jail } from './command.js'
 import { callFilter } from './filter.js'
+import type { Groups } from './groups.js'
 import { jailFacts } from './kind.js'
 import type { ListeningSocket } from './sockets.js'
 import { libraryArguments } from './view.js'
 
+/** The control group that a program is put into. */
+export interface Group {
+  groups: Groups
+  name: string
+}
+
 export interface StartInJail extends Inside {
   logFile: string
+  group?: Group | undefined
   /** Sockets that the program has as descriptors from 4 on. They are closed here. */
   sockets?: readonly ListeningSocket[]
 }
@@ -23,6 +31,8 @@ export interface Jailed {
   identity: ProcessIdentity
   /** Our end of the stream that the program has as descriptor 3. */
   channel: Socket
+  /** Resolves when it is in its group: nothing should be asked of it before. */
+  grouped: Promise<void>
   /** Resolves with the cause when the program has ended. */
   exited: Promise<string>
   /** The last that it, or what made the jail, has said, for error messages. */
@@ -45,16 +55,17 @@ const setpriv = memo(() => findProgram('setpriv'))
  * Starts the program. When it resolves, the process is there but may still be on its way into the jail: a program that
  * could not be started has an end.
  */
-export async function startInJail({ logFile, sockets = [], ...inside }: StartInJail): Promise<Jailed> {
+export async function startInJail({ logFile, sockets = [], group, ...inside }: StartInJail): Promise<Jailed> {
   try {
     const { kind } = await jailFacts()
+    await group?.groups.make(group.name, inside.limits)
     const hasJail = kind !== 'none'
     const infoFd = CHANNEL_FD + 1 + sockets.length
-    const jail = {
+    const jail: Jail = {
       ...{ kind, libraries: await libraries(), setpriv: (await setpriv()) ?? 'setpriv' },
-      ...{ infoFd, filterFd: infoFd + 1, isMemoryUncounted: true },
+      ...{ infoFd, filterFd: infoFd + 1, isCounted: (what) => group?.groups.has(what) ?? false },
     }
-    const { child, channel, streams, said } = await launch({
+    const launched = await launch({
       command: jailCommand(inside, jail),
       // What keeps the jail must not be taken for what is in it.
       cwd: hasJail ? '/' : inside.cwd,
@@ -62,23 +73,31 @@ export async function startInJail({ logFile, sockets = [], ...inside }: StartInJ
       descriptors: sockets.map(({ fd }) => fd),
       streams: hasJail ? 2 : 0,
     })
-    const exited = endOf(child)
-    try {
-      const pid = hasJail ? await enter(streams as [Socket, Socket], exited) : child.pid!
-      const startTime = await startTimeOf(pid)
-      if (!startTime) throw new Error(await exited)
-      return { identity: { pid, startTime }, channel, exited, said }
-    } catch (cause) {
-      endGroup(child)
-      throw new Error(`${inside.program} could not be started: ${said()}`, { cause })
-    }
+    return await enter(launched, { hasJail, group })
   } finally {
     for (const socket of sockets) socket.close()
   }
 }
 
+async function enter(launched: Launched, { hasJail, group }: { hasJail: boolean; group: Group | undefined }) {
+  const { child, channel, streams, said } = launched
+  const exited = endOf(child)
+  if (group) void exited.then(() => group.groups.remove(group.name))
+  try {
+    const pid = hasJail ? await pidInside(streams as [Socket, Socket], exited) : child.pid!
+    const startTime = await startTimeOf(pid)
+    if (!startTime) throw new Error(await exited)
+    const grouped = group ? group.groups.join(group.name, pid) : Promise.resolve()
+    grouped.catch(() => {})
+    return { identity: { pid, startTime }, channel, grouped, exited, said }
+  } catch (cause) {
+    endGroup(child)
+    throw new Error(`a jail could not be made: ${said()}`, { cause })
+  }
+}
+
 /** Says which calls are refused, and is told which process the program is. */
-async function enter([info, filtered]: [Socket, Socket], exited: Promise<string>): Promise<number> {
+async function pidInside([info, filtered]: [Socket, Socket], exited: Promise<string>): Promise<number> {
   filtered.on('error', () => {}).end(filter)
   const told = (async () => {
     let text = ''

@@ -206,4 +206,8 @@ export interface VmmDriver {
   flattenDisk(flatten: FlattenDisk): Promise<void>
   /** Finds a vm again; undefined when it is gone. */
   adopt(record: VmRecord): Promise<Vm | undefined>
+  /** Removes what processes that are gone have left behind on the machine. */
+  reclaim(): Promise<void>
+  /** Lets go of everything; vms that run go on. */
+  close(): Promise<void>
 }

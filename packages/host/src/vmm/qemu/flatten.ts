@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { makeLayer } from '../../disk/directory.js'
+import type { Groups } from '../../jail/groups.js'
 import { startInJail } from '../../jail/start.js'
 import { kill } from '../../process/identity.js'
 import { CHANNEL_FD } from '../../process/launch.js'
@@ -25,8 +26,16 @@ const GREETING_MS = 20_000
 /** How long the copy may take. */
 const COPY_MS = 30 * 60_000
 
+export interface Tools {
+  log: Logger
+  groups: Groups
+}
+
 /** Makes the layer. What it is of stays as it is. */
-export async function flattenDisk(log: Logger, { dir, root, upper, into, diskSizeMb }: FlattenDisk): Promise<void> {
+export async function flattenDisk(
+  { log, groups }: Tools,
+  { dir, root, upper, into, diskSizeMb }: FlattenDisk,
+): Promise<void> {
   const uid = vmUser(into)
   await makeLayer({ path: join(dir, into), diskSizeMb, uid })
   await using undo = new Undo(log)
@@ -34,7 +43,7 @@ export async function flattenDisk(log: Logger, { dir, root, upper, into, diskSiz
   undo.add('log', () => rm(logFile, { force: true }))
   const chain = [root, ...upper, into]
   const at = (name: string) => join(dir, name)
-  const { identity, channel } = await startInJail({
+  const { identity, channel, grouped } = await startInJail({
     program: await programFile(STORAGE_DAEMON),
     args: [
       ...['--chardev', `socket,id=qmp,fd=${CHANNEL_FD}`, '--monitor', 'chardev=qmp'],
@@ -43,9 +52,11 @@ export async function flattenDisk(log: Logger, { dir, root, upper, into, diskSiz
     ...{ cwd: dir, logFile, uid, readOnly: [root, ...upper].map(at), own: [at(into)], devices: [] },
     limits: { fileBytes: layerBytes(diskSizeMb), memoryBytes: MEMORY, threads: THREADS, vcpus: 1 },
     endsWithUs: true,
+    group: { groups, name: nodeOf(into) },
   })
   undo.add('storage daemon', () => kill(identity))
   const qmp = await Qmp.connect(channel, AbortSignal.timeout(GREETING_MS))
+  await grouped
   await streamInto(qmp, { top: nodeOf(into), base: nodeOf(root), signal: AbortSignal.timeout(COPY_MS) })
   await qmp.run('quit')
   await qmp.closed

@@ -1,6 +1,7 @@
 /** The start of a QEMU process. */
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import type { Groups } from '../../jail/groups.js'
 import { listeningSocket } from '../../jail/sockets.js'
 import { startInJail } from '../../jail/start.js'
 import { kill } from '../../process/identity.js'
@@ -29,6 +30,8 @@ export interface SpawnQemu {
   shared?: readonly string[]
   /** Whether it writes its memory to a file. */
   hasMemoryFile?: boolean
+  /** Where it is counted and bounded. */
+  groups?: Groups | undefined
   needs: Needs
   args: (accelerator: Accelerator) => string[]
   runTask: RunTask
@@ -46,13 +49,14 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
   const hasKvm = accelerator.name === 'kvm'
   const { program, firmware } = await qemuPlaces()
   const { runDir, memory, network } = spec
-  const { identity, channel, exited, said } = await startInJail({
+  const { identity, channel, grouped, exited, said } = await startInJail({
     ...{ program, args: how.args(accelerator), cwd: runDir, logFile: spec.logFile },
     ...{ own: [spec.dir], readOnly: [...firmware, ...(how.shared ?? [])] },
     devices: [...(hasKvm ? [KVM] : []), ...(network ? [TUN] : [])],
     uid: spec.uid,
     gid: hasKvm ? (await stat(KVM)).gid : undefined,
     network: network?.namespace,
+    group: how.groups && { groups: how.groups, name: groupOf(spec.dir) },
     limits: qemuLimits(spec, how.hasMemoryFile ?? false),
     sockets: await Promise.all(socketNames.map((name) => listeningSocket(join(runDir, name)))),
   })
@@ -60,9 +64,13 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
   try {
     const record: VmRecord = { kind: 'qemu', ...identity, runDir, memory, needs }
     const qmp = await Qmp.connect(channel, AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]))
+    await grouped
     return { vm: new QemuVm({ record, qmp, runTask, childExit }), qmp }
   } catch (cause) {
     await kill(identity)
     throw new Error(`QEMU did not start (${await childExit}): ${said()}`, { cause })
   }
 }
+
+/** The name of the control group for what works in a directory. */
+export const groupOf = (dir: string): string => basename(dir)
