@@ -113,7 +113,7 @@ describe.skipIf(!isRoot)(`in a jail of its own${isRoot ? '' : ' (skipped: this i
   })
 
   test('a server that starts anew takes them up in their jails', async () => {
-    await using capsule = await client.capsules.create()
+    const capsule = await client.capsules.create()
     await capsule.files.write('/root/text', 'kept')
     const pid = await pidOf(capsule)
     await wrenn.restart()
@@ -122,6 +122,8 @@ describe.skipIf(!isRoot)(`in a jail of its own${isRoot ? '' : ' (skipped: this i
     expect([await pidOf(again), await again.files.read('/root/text')]).toEqual([pid, 'kept'])
     await expectJailed(again)
     await again.createSnapshot({ name: 'adopted', keepSource: true })
+    await again.destroy()
+    expect(await processesIn(dirOf(again))).toEqual([])
   })
 
   test('one whose keeper is killed is ended too, and told', async () => {
