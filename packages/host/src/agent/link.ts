@@ -42,7 +42,10 @@ export async function link(vm: Vm, signal: AbortSignal): Promise<ClientHttp2Sess
       settings: { initialWindowSize: WINDOW, enablePush: false },
     })
     session.on('error', () => session.destroy())
-    session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW))
+    session.once('connect', () => {
+      // An agent that closes its end at once is gone by now.
+      if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW)
+    })
     session.once('close', () => control.destroy())
     control.once('close', () => session.destroy())
     endFlood(control)
