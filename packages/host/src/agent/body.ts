@@ -64,7 +64,9 @@ export async function* contentOf(
   try {
     for (;;) {
       const next = chunks.next()
-      const { done, value } = await (stallMs === undefined ? next : within(stallMs, next, late))
+      const { done, value }: IteratorResult<Buffer, unknown> = await (stallMs === undefined
+        ? next
+        : within(stallMs, next, late))
       if (done) return
       yield value
     }

@@ -95,8 +95,8 @@ export class AgentChannel {
   }
 
   #hold(bytes: number): void {
+    if (this.#held + bytes > MOST_HELD) throw new Error(`answers of more than ${MOST_HELD} bytes at once`)
     this.#held += bytes
-    if (this.#held > MOST_HELD) throw new Error(`answers of more than ${MOST_HELD} bytes at once`)
   }
 
   async #connected(ms: number): Promise<ClientHttp2Session> {
