@@ -59,14 +59,12 @@ export async function* contentOf(
   signal: AbortSignal,
   stallMs?: number,
 ): AsyncGenerator<Uint8Array> {
-  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
   const late = () => new Error(`nothing more in ${stallMs} ms`)
   try {
     for (;;) {
       const next = chunks.next()
-      const { done, value }: IteratorResult<Buffer, unknown> = await (stallMs === undefined
-        ? next
-        : within(stallMs, next, late))
+      const { done, value } = await (stallMs === undefined ? next : within(stallMs, next, late))
       if (done) return
       yield value
     }

@@ -14,7 +14,7 @@ import { jailFacts } from './kind.js'
 
 const { kind, missing } = await jailFacts()
 const why = kind === 'own-user' ? '' : ` (skipped: ${missing})`
-const { EACCES, EFBIG, EPERM, EROFS, ESRCH, ENOENT, EMFILE, ENOSYS } = constants.errno
+const { EBUSY, EACCES, EFBIG, EPERM, EROFS, ESRCH, ENOENT, EMFILE, ENOSYS } = constants.errno
 
 let yard: Yard
 beforeEach(async () => {
@@ -108,6 +108,21 @@ describe.skipIf(kind !== 'own-user')(`in the jail${why}`, () => {
       expect([what, result]).toEqual([what, refused(EACCES, EPERM, EROFS, ENOENT)])
     expect(await readdir(yard.dir)).toEqual(['own', 'run', 'shared'])
     expect(await readFile(join(yard.dir, 'shared'), 'utf8')).toBe('for all')
+  })
+
+  test('where it has the same user as the server, what is shared is not its to write all the same', async () => {
+    const script = `
+      my ($dir) = @ARGV; my $f;
+      tried('own', open($f, '>', "$dir/run/mine"));
+      tried('chmod', chmod 0666, "$dir/shared"); tried('shared', open($f, '>', "$dir/shared"));
+      tried('remove', unlink "$dir/shared"); tried('rename', rename "$dir/own", "$dir/shared");
+      tried('root', open($f, '>', '/new')); tried('setuid', syscall(105, 5) == 0); tried('unshare', syscall(272, 0x10000000) == 0)`
+    const { own, ...others } = results(
+      await yard.hear(script, { uid: undefined, readOnly: [join(yard.dir, 'shared')] }),
+    )
+    expect([own, Object.keys(others).length]).toEqual(['done', 7])
+    for (const [what, result] of Object.entries(others))
+      expect([what, result]).toEqual([what, refused(EROFS, EPERM, EBUSY)])
   })
 
   test('its files grow to what was promised and no further, even where that ends others', async () => {

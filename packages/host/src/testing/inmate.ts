@@ -17,6 +17,8 @@ use strict;
 open(my $us, '+<&=3') or die; select($us); $| = 1;
 sub answer { print join(' ', @_), "\\n" }
 sub ask { return scalar <$us> }
+# What comes before anybody reads could be lost.
+ask();
 sub tried { my ($what, $ok) = @_; answer($what, $ok ? 'done' : $! + 0) }
 `
 
@@ -61,11 +63,10 @@ export async function openYard(): Promise<Yard> {
     started.push(jailed)
     const { channel } = jailed
     channel.on('error', () => {})
-    return {
-      jailed,
-      lines: createInterface({ input: channel })[Symbol.asyncIterator](),
-      goOn: () => void channel.write('go on\n'),
-    }
+    const lines = createInterface({ input: channel })[Symbol.asyncIterator]()
+    const goOn = () => void channel.write('go on\n')
+    goOn()
+    return { jailed, lines, goOn }
   }
   async function hear(script: string, options?: Partial<StartInJail>): Promise<string[]> {
     const { lines, jailed } = await start(script, options)

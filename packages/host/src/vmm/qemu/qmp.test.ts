@@ -71,3 +71,9 @@ test('one that ends in the middle of a line fails what waits for it', async () =
   theirs.end()
   await expect(running).rejects.toThrow('closed its control connection')
 })
+
+test('one that had ended before it was listened to is gone at once', async () => {
+  ours.destroy()
+  await once(ours, 'close')
+  await expect(Qmp.connect(ours, AbortSignal.timeout(5000))).rejects.toThrow('QEMU ended while it started')
+})

@@ -39,15 +39,11 @@ export class Qmp {
 
   private constructor(private readonly socket: Duplex) {
     socket.on('error', () => socket.destroy())
-    void this.#read()
-    this.closed = new Promise((resolve) =>
-      socket.once('close', () => {
-        this.#end = new QmpError('QEMU closed its control connection')
-        for (const { reject } of this.#pending.values()) reject(this.#end)
-        this.#pending.clear()
-        resolve()
-      }),
-    )
+    this.closed = this.#read().then(() => {
+      this.#end = new QmpError('QEMU closed its control connection')
+      for (const { reject } of this.#pending.values()) reject(this.#end)
+      this.#pending.clear()
+    })
   }
 
   /** Waits for QEMU's greeting, which comes when its machine is made, and negotiates. */
@@ -98,11 +94,13 @@ export class Qmp {
     return pending
   }
 
-  /** A QEMU that says what cannot be its answer is not one any more: the connection is closed. */
+  /** Resolves at the end. A QEMU that says what cannot be its answer is not one any more: the connection is closed. */
   async #read(): Promise<void> {
     try {
       for await (const line of decodeLines(this.socket as AsyncIterable<Buffer>, MOST_LINE)) this.#receive(line)
     } catch {
+      // Whatever it was, nothing more comes.
+    } finally {
       this.socket.destroy()
     }
   }
