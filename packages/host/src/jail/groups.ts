@@ -11,6 +11,10 @@ import type { Limits } from './limits.js'
 export const controllers = ['memory', 'pids', 'cpu'] as const
 export type Controller = (typeof controllers)[number]
 
+/** When a group that is still in use is tried again, in milliseconds; what is left then goes with the next start. */
+const FIRST_RETRY_MS = 20
+const LAST_RETRY_MS = 1000
+
 interface Setting {
   file: string
   value: (limits: Limits) => number
@@ -65,6 +69,7 @@ export function groupFolder(dataDir: string): string {
 export class Groups {
   /** Groups whose processes were still ending when they were to be removed. */
   readonly #left = new Set<string>()
+  #isClosed = false
 
   private constructor(
     private readonly folder: string,
@@ -89,9 +94,14 @@ export class Groups {
   async make(name: string, limits: Limits): Promise<void> {
     await this.#removeLeft()
     await Promise.all(
-      this.hierarchies.map(async ({ version, path, has }) => {
+      this.hierarchies.map(async (hierarchy) => {
+        const { version, path, has } = hierarchy
         const dir = join(path, this.folder, name)
-        await mkdir(dir, { recursive: true })
+        // The folder goes with a server that ends; another in its place may have opened it just before.
+        await mkdir(dir).catch(async (error: unknown) => {
+          if (codeOf(error) === 'ENOENT') await openHierarchy(hierarchy, this.folder)
+          await mkdir(dir, { recursive: true })
+        })
         for (const controller of has) {
           const { file, value } = settings[version][controller]
           await writeFile(join(dir, file), String(Math.round(value(limits))))
@@ -105,10 +115,12 @@ export class Groups {
     await Promise.all(this.#dirs(name).map((dir) => writeFile(join(dir, 'cgroup.procs'), String(pid))))
   }
 
-  /** Removes a group whose processes have ended; one where some are still about to is removed later. */
+  /** Removes a group whose processes have ended; one where some are still about to is tried again a moment later. */
   async remove(name: string): Promise<void> {
     this.#left.add(name)
     await this.#removeLeft()
+    if (this.#left.size > 0) this.#tryAgain(FIRST_RETRY_MS)
+    else if (this.#isClosed) await this.#removeFolder()
   }
 
   /** Removes all groups in which nothing runs. */
@@ -121,8 +133,23 @@ export class Groups {
 
   /** Removes the folder too, unless something runs in it. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.sweep()
+    await this.#removeFolder()
+  }
+
+  async #removeFolder(): Promise<void> {
     await Promise.all(this.hierarchies.map(({ path }) => rmdir(join(path, this.folder)).catch(() => {})))
+  }
+
+  /** The kernel tells nobody when the last thread of a process has really gone. */
+  #tryAgain(ms: number): void {
+    const again = async () => {
+      await this.#removeLeft()
+      if (this.#left.size > 0 && ms < LAST_RETRY_MS) this.#tryAgain(ms * 4)
+      else if (this.#isClosed) await this.#removeFolder()
+    }
+    setTimeout(() => void again(), ms).unref()
   }
 
   async #removeLeft(): Promise<void> {
