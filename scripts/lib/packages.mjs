@@ -18,6 +18,16 @@ const needed = [
   },
   { package: 'qemu-utils', why: 'makes disk images', isThere: () => has('qemu-img') },
   {
+    package: 'bubblewrap',
+    why: 'keeps each virtual machine in namespaces of its own',
+    isThere: () => has('bwrap'),
+  },
+  {
+    package: 'util-linux',
+    why: 'sets its limits and its user',
+    isThere: () => ['prlimit', 'setpriv', 'nsenter'].every(has),
+  },
+  {
     package: 'mmdebstrap',
     why: 'builds the platform templates from Debian packages',
     isThere: () => has('mmdebstrap'),

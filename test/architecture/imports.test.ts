@@ -87,6 +87,16 @@ test('only the registry knows the drivers, and only one folder starts processes'
   ])
 })
 
+test('the jail knows nothing of what is in it, and only drivers put something there', () => {
+  const layerOf = (path: string) => /^host\/src\/(\w+)\//.exec(path)?.[1]
+  const used = imports.filter(({ from, to }) => layerOf(from) === 'jail' && layerOf(to))
+  expect(used.filter(({ to }) => !['jail', 'process'].includes(layerOf(to)!))).toEqual([])
+  const users = imports.filter(({ from, to }) => layerOf(to) === 'jail' && layerOf(from) !== 'jail')
+  expect(users.length).toBeGreaterThan(0)
+  const drivers = /^host\/src\/(vmm\/(qemu\/|registry\.ts$)|index\.ts$)/
+  expect(users.filter(({ from }) => !drivers.test(from))).toEqual([])
+})
+
 test('there are no circles', () => {
   const next = new Map(
     files.map((file) => [

@@ -3,7 +3,16 @@ import { copyFile, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promise
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildImages, openHost, pathsOf, startWorkers, type Image, type UpkeepRules } from '@wrenn/host'
+import {
+  buildImages,
+  groupFolder,
+  Groups,
+  openHost,
+  pathsOf,
+  startWorkers,
+  type Image,
+  type UpkeepRules,
+} from '@wrenn/host'
 import { pino } from 'pino'
 import { start, type Running, type Start } from './wrenn.js'
 
@@ -88,6 +97,8 @@ async function destroyAll({ url, key }: Running): Promise<void> {
 }
 
 export async function removeDataDir(dir: string): Promise<void> {
+  // Of capsules that a test has killed while no server ran.
+  await (await Groups.open(groupFolder(dir))).close()
   await rm(dir, { recursive: true, force: true })
 }
 

@@ -214,6 +214,7 @@ export class Host implements HostClient {
   async close(): Promise<void> {
     await Promise.all([this.#upkeep.close(), this.#ready.close(), this.#shortening.close()])
     this.#live.detach()
+    await this.#context.driver.close()
     await this.#onClose?.()
   }
 

@@ -42,6 +42,7 @@ export async function openHost({ dataDir, driver: choice, log, images, building,
   const driver = openDriver(choice, {
     log,
     runTask: workers.run,
+    dataDir: paths.data,
     verdictFile: paths.accelerator,
     tryBoot: async (boot) => {
       await using undo = new Undo(log)

@@ -6,7 +6,7 @@
  * <data>/images/<id>/ready/<size>/  a snapshot of it right after its boot, for one size and machine
  * <data>/parts/<kind>-<digest>/     what images are put together from; reused while its recipe is the same
  * <data>/snapshots/<id>/            a user's snapshot
- * <data>/capsules/<id>/             a live capsule: capsule.json, its files, vmm.log, run/ (its process's own directory)
+ * <data>/capsules/<id>/             a live capsule: capsule.json, its files, vmm.log, run/ (where its process works)
  * <data>/staging/                   what is being made; emptied at start
  * <data>/accelerator.json           which accelerator works here, found out once per boot of the machine
  * ```
@@ -25,6 +25,7 @@ export const names = {
   initramfs: 'initramfs',
   memory: 'memory.base',
   devices: 'devices.state',
+  savedDevices: 'devices.saved',
   log: 'vmm.log',
   run: 'run',
   ready: 'ready',

@@ -3,38 +3,71 @@ import type { ClientHttp2Stream } from 'node:http2'
 import { isProblem, Problem } from '@wrenn/wire'
 import { within } from '../wait.js'
 
+export interface Whole {
+  /** The longest that it may be, in bytes. */
+  most: number
+  ms: number
+  /** Told of bytes that are held, and of those that are let go as negative ones; may refuse by throwing. */
+  onHeld?: (bytes: number) => void
+}
+
 /**
  * Reads a whole answer.
  *
  * @throws when it is longer than `most` bytes or does not end in `ms`
  */
-export async function wholeBody(body: ClientHttp2Stream, { most, ms }: { most: number; ms: number }): Promise<Buffer> {
+export async function wholeBody(body: ClientHttp2Stream, { most, ms, onHeld }: Whole): Promise<Buffer> {
   try {
-    return await within(ms, collect(body, most), () => new Error(`its answer does not end in ${ms} ms`))
+    const collected = collect(body, { most, onHeld: onHeld ?? (() => {}) })
+    return await within(ms, collected, () => new Error(`its answer does not end in ${ms} ms`))
   } finally {
     body.destroy()
   }
 }
 
-async function collect(body: ClientHttp2Stream, most: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
+/** Pieces are put together as they come: one of a few bytes would keep all that it was read with. */
+async function collect(body: ClientHttp2Stream, { most, onHeld }: Required<Omit<Whole, 'ms'>>): Promise<Buffer> {
+  let held = Buffer.alloc(0)
   let size = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > most) throw new Error(`an answer of more than ${most} bytes`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      const needed = size + chunk.length
+      if (needed > most) throw new Error(`an answer of more than ${most} bytes`)
+      if (needed > held.length) {
+        const larger = Buffer.alloc(Math.min(most, Math.max(needed, held.length * 2, 4096)))
+        onHeld(larger.length - held.length)
+        held.copy(larger, 0, 0, size)
+        held = larger
+      }
+      chunk.copy(held, size)
+      size = needed
+    }
+    return held.subarray(0, size)
+  } finally {
+    onHeld(-held.length)
   }
-  return Buffer.concat(chunks)
 }
 
 /**
  * An answer as it comes, at the pace of its reader. Leaving the iteration drops the request.
  *
+ * @param stallMs how long the next piece may take while the reader waits for it; for ever by default
  * @throws {Problem} `agent_error` when it breaks off
  */
-export async function* contentOf(body: ClientHttp2Stream, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* contentOf(
+  body: ClientHttp2Stream,
+  signal: AbortSignal,
+  stallMs?: number,
+): AsyncGenerator<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
+  const late = () => new Error(`nothing more in ${stallMs} ms`)
   try {
-    for await (const chunk of body as AsyncIterable<Buffer>) yield chunk
+    for (;;) {
+      const next = chunks.next()
+      const { done, value } = await (stallMs === undefined ? next : within(stallMs, next, late))
+      if (done) return
+      yield value
+    }
   } catch (error) {
     signal.throwIfAborted()
     throw isProblem(error) ? error : brokenOff(error)

@@ -13,7 +13,9 @@ export const ANSWER_MS = 30_000
 /** How long a running guest may take to link. */
 const LINK_MS = 10_000
 /** A JSON answer is held in memory; a longer one is refused. */
-const MOST_JSON = 64 * 1024 * 1024
+const MOST_JSON = 16 * 1024 * 1024
+/** All that are held of one capsule at once. */
+const MOST_HELD = 64 * 1024 * 1024
 /** The same for what should be a few words, or nothing. */
 const MOST_WORDS = 64 * 1024
 
@@ -37,6 +39,7 @@ export type Send = (body: ClientHttp2Stream) => void | Promise<void>
 export class AgentChannel {
   #session: ClientHttp2Session | undefined
   #linking: Promise<ClientHttp2Session> | undefined
+  #held = 0
 
   constructor(private readonly vm: Vm) {}
 
@@ -71,7 +74,8 @@ export class AgentChannel {
   /** A request whose answer is JSON of a known shape. */
   async json<T extends z.ZodType>(ask: Ask, schema: T): Promise<z.output<T>> {
     const { body } = await this.open(ask)
-    const whole = await wholeBody(body, { most: MOST_JSON, ms: ANSWER_MS }).catch((error: unknown) =>
+    const onHeld = (bytes: number) => this.#hold(bytes)
+    const whole = await wholeBody(body, { most: MOST_JSON, ms: ANSWER_MS, onHeld }).catch((error: unknown) =>
       Promise.reject(failureOf(ask, error)),
     )
     return parsed(schema, whole)
@@ -90,8 +94,15 @@ export class AgentChannel {
     this.#session?.destroy()
   }
 
+  #hold(bytes: number): void {
+    if (this.#held + bytes > MOST_HELD) throw new Error(`answers of more than ${MOST_HELD} bytes at once`)
+    this.#held += bytes
+  }
+
   async #connected(ms: number): Promise<ClientHttp2Session> {
     if (this.#session && !this.#session.closed && !this.#session.destroyed) return this.#session
+    // One that the agent wants to end, but has not, would keep the ports.
+    this.#session?.destroy()
     this.#linking ??= link(this.vm, AbortSignal.timeout(ms))
       .catch((error: unknown) => Promise.reject(silent('connecting', error)))
       .finally(() => (this.#linking = undefined))

@@ -2,7 +2,7 @@
 import { fileChangeSchema, isProblem, type FileChange, type Guest } from '@wrenn/wire'
 import { contentOf } from './body.js'
 import type { AgentChannel } from './channel.js'
-import { decodeLines } from './lines.js'
+import { decodeLines } from '../lines.js'
 import { entriesSchema, entrySchema, lengthSchema, parsed, silent } from './shapes.js'
 import { upload } from './upload.js'
 
@@ -13,6 +13,8 @@ type Files = Pick<
 
 /** Two paths of 4096 bytes with every byte escaped, and the rest. */
 const MOST_LINE = 64 * 1024
+/** How long the next piece of a file may take while it is waited for. */
+const STALL_MS = 60_000
 
 export function filesOf(channel: AgentChannel): Files {
   const entry = async (method: 'GET' | 'POST', path: string, signal: AbortSignal) =>
@@ -23,7 +25,7 @@ export function filesOf(channel: AgentChannel): Files {
     async readFile(path, signal) {
       const { headers, body } = await channel.open({ method: 'GET', path: at('', { path }), signal })
       // What makes no sense is as good as nothing: the size is only a help.
-      return { size: lengthSchema.safeParse(headers['content-length']).data, chunks: contentOf(body, signal) }
+      return { size: lengthSchema.safeParse(headers['content-length']).data, chunks: contentOf(body, signal, STALL_MS) }
     },
 
     async listFiles(path, depth, signal) {
@@ -39,7 +41,7 @@ export function filesOf(channel: AgentChannel): Files {
 
     async readTar(path, signal) {
       const { body } = await channel.open({ method: 'GET', path: at('/tar', { path }), signal })
-      return contentOf(body, signal)
+      return contentOf(body, signal, STALL_MS)
     },
     writeTar: (path, chunks, signal) => upload(channel, { method: 'PUT', path: at('/tar', { path }), signal }, chunks),
 

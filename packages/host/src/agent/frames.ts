@@ -40,9 +40,10 @@ export async function* decodeFrames(chunks: AsyncIterable<Uint8Array>, most = MO
   let size = 0
   let wanted = HEADER
   for await (const chunk of chunks) {
-    parts.push(chunk)
     size += chunk.length
-    // Put together only when a frame is whole: a frame may come byte by byte.
+    // Put together only when a frame is whole: a frame may come byte by byte. Until then a copy is kept, since a piece of a
+    // few bytes would keep all that it was read with.
+    parts.push(size < wanted ? Buffer.from(chunk) : chunk)
     if (size < wanted) continue
     let rest = joined(parts)
     wanted = HEADER
@@ -55,7 +56,7 @@ export async function* decodeFrames(chunks: AsyncIterable<Uint8Array>, most = MO
       rest = rest.subarray(wanted)
       wanted = HEADER
     }
-    parts = [rest]
+    parts = rest.length === 0 ? [] : [Buffer.from(rest)]
     size = rest.length
   }
   if (size > 0) throw new Error('the stream ends inside of a frame')

@@ -143,3 +143,69 @@ test('one that drops the connection fails what was asked over it', async () => {
   await expect(guest.processes(signal)).rejects.toMatchObject(agentError)
   await expect(guest.writeFile('/a', source('x'), signal)).rejects.toMatchObject(agentError)
 })
+
+/** An answer of 200 with a body of so many bytes, made of copies of one piece. */
+function answeringMuch(begin: string, piece: string, size: number): TestGuest {
+  return (fixture = testGuest((stream) => {
+    stream.respond({ ':status': 200 })
+    stream.write(begin)
+    const block = Buffer.from(piece.repeat(Math.ceil(65_536 / piece.length)))
+    let left = size
+    const more = () => {
+      while (left > 0 && !stream.destroyed) {
+        left -= block.length
+        if (!stream.write(block)) return void stream.once('drain', more)
+      }
+      stream.end()
+    }
+    more()
+  }))
+}
+
+test.each([
+  ['nested lists', '{"entries":', '['],
+  ['empty lists', '{"entries":[', '[],'],
+  ['members', '{', '"a":1,'],
+  ['numbers', '{"entries":[', '1,'],
+  ['wrong entries', '{"entries":[1', ',1'],
+])('fifteen megabytes of %s take no gigabytes', async (_, begin, piece) => {
+  const { guest } = answeringMuch(begin, piece, 15 * 1024 * 1024)
+  const before = process.memoryUsage().rss
+  await expect(guest.listFiles('/', 1, signal)).rejects.toMatchObject(agentError)
+  expect(process.memoryUsage().rss - before).toBeLessThan(512 * 1024 * 1024)
+})
+
+test('of a long list the first wrong entry is the last that is looked at', async () => {
+  const { guest } = answering(JSON.stringify({ entries: Array(1_000_000).fill(7) }))
+  const began = performance.now()
+  await expect(guest.listFiles('/', 1, signal)).rejects.toMatchObject(agentError)
+  expect(performance.now() - began).toBeLessThan(3000)
+})
+
+test('answers of one capsule that are held at once have a bound together', async () => {
+  const { guest } = answeringMuch('{"entries":[', ' ', 12 * 1024 * 1024)
+  const asked = Array.from({ length: 10 }, () => guest.listFiles('/', 1, signal).catch((error: unknown) => error))
+  const causes = (await Promise.all(asked)).map((error) => String((error as Error).cause))
+  expect(causes.filter((cause) => cause.includes('at once')).length).toBeGreaterThan(3)
+  // Nothing is counted any more once they are gone.
+  const one = await guest.listFiles('/', 1, signal).catch((error: unknown) => error)
+  expect(String((one as Error).cause)).not.toContain('at once')
+})
+
+test('one that says that it is leaving, and stays, does not keep others from a new connection', async () => {
+  let asked = 0
+  const { guest } = (fixture = testGuest((stream) => {
+    if (asked++ === 0) return stream.session?.goaway(0)
+    say(stream, ['{"processes":[]}'])
+  }))
+  void guest.processes(signal).catch(() => {})
+  await expect.poll(() => guest.processes(signal).catch(() => 'failed')).toEqual([])
+})
+
+test('one that floods the control port loses its connection', async () => {
+  const { guest } = (fixture = testGuest((stream) => {
+    fixture.say('control', Buffer.alloc(128 * 1024, 'x'))
+    void stream
+  }))
+  await expect(guest.processes(signal)).rejects.toMatchObject(agentError)
+})

@@ -19,6 +19,9 @@ const WINDOW = 512 * 1024
 /** Of all answers together. Many times that of one, or an answer that nobody reads could stop the others. */
 const CONNECTION_WINDOW = 64 * 1024 * 1024
 
+/** The agent answers each `link` line with some 40 bytes, and there is one for each connection. */
+const MOST_CONTROL = 64 * 1024
+
 /** Opens a connection and speaks HTTP/2 on it. Whatever the agent was connected to before is dropped by it. */
 export async function link(vm: Vm, signal: AbortSignal): Promise<ClientHttp2Session> {
   const data = await vm.openPort('data')
@@ -39,16 +42,28 @@ export async function link(vm: Vm, signal: AbortSignal): Promise<ClientHttp2Sess
       settings: { initialWindowSize: WINDOW, enablePush: false },
     })
     session.on('error', () => session.destroy())
-    session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW))
+    session.once('connect', () => {
+      // An agent that closes its end at once is gone by now.
+      if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW)
+    })
     session.once('close', () => control.destroy())
     control.once('close', () => session.destroy())
-    control.resume()
+    endFlood(control)
     return session
   } catch (error) {
     data.destroy()
     control.destroy()
     throw error
   }
+}
+
+/** What comes on the control port while the connection lasts is forgotten; more than the agent could have to say ends it. */
+function endFlood(control: Duplex): void {
+  let left = MOST_CONTROL
+  control.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) control.destroy()
+  })
 }
 
 /** Reads and forgets everything up to and including the marker; what follows stays readable. */

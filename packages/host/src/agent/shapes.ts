@@ -21,14 +21,33 @@ export const exitedSchema = z.object({
   timed_out: z.boolean(),
   duration_ms: z.int().min(0),
 })
-export const processesSchema = z.object({ processes: z.array(processSchema) })
-export const entriesSchema = z.object({ entries: z.array(fileEntrySchema) })
+export const processesSchema = z.object({ processes: listOf(processSchema, 4096) })
+export const entriesSchema = z.object({ entries: listOf(fileEntrySchema, 200_000) })
 export const entrySchema = z.object({ entry: fileEntrySchema })
 /** A `content-length`. */
 export const lengthSchema = z
   .string()
   .regex(/^\d{1,15}$/)
   .transform(Number)
+
+/** A list. The first entry that is wrong is the last that is looked at: of a long list, each would have its complaint. */
+function listOf<T extends z.ZodType>(entry: T, most: number) {
+  return z
+    .array(z.unknown())
+    .max(most)
+    .transform((entries, context): z.output<T>[] => {
+      const found: z.output<T>[] = []
+      for (const one of entries) {
+        const { success, data } = entry.safeParse(one)
+        if (!success) {
+          context.addIssue('an entry of another shape')
+          return z.NEVER
+        }
+        found.push(data)
+      }
+      return found
+    })
+}
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string().max(4096) }) })
 
@@ -59,7 +78,22 @@ export function parsed<T extends z.ZodType>(schema: T, text: Buffer | string): z
   return result.data
 }
 
+/**
+ * The most values in an answer. Each takes many times its bytes in memory: without a bound, a few megabytes of brackets
+ * would take gigabytes.
+ */
+const MOST_VALUES = 4_000_000
+const [COMMA, BRACKET, BRACE] = [0x2c, 0x5b, 0x7b]
+
+function hasTooManyValues(text: Buffer): boolean {
+  if (text.length <= MOST_VALUES) return false
+  let values = 0
+  for (const byte of text) if (byte === COMMA || byte === BRACKET || byte === BRACE) values++
+  return values > MOST_VALUES
+}
+
 function jsonOf(text: Buffer | string): unknown {
+  if (typeof text !== 'string' && hasTooManyValues(text)) return undefined
   try {
     return JSON.parse(text.toString())
   } catch {

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { randomHex } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
 import { prepare } from '../agent/greet.js'
-import { freeze, makeMachineDirectory } from '../disk/directory.js'
+import { freeze, makeMachineDirectory, makeSparseFile } from '../disk/directory.js'
 import { imageLayers } from '../paths.js'
 import { vmUser } from '../process/user.js'
 import { Undo } from '../undo.js'
@@ -41,12 +41,14 @@ export async function saveInFull(bench: HostBench, line: string): Promise<FullSa
     let control: Qmp | undefined
     const { vm, machine, channel } = await bootTimed(bench, undo, async (spec, signal) => {
       const args = fullSaveArguments.bind(undefined, spec)
-      const spawned = await spawnQemu({ spec, needs, args, runTask, signal })
+      const spawned = await spawnQemu({ spec, hasMemoryFile: true, needs, args, runTask, signal })
       control = spawned.qmp
       return spawned.vm
     })
     await runCommand(channel, line)
     await prepare(channel, PREPARE_MS)
+    // QEMU can make no file.
+    await makeSparseFile(join(machine.runDir, STATE), 0, machine.uid)
     await vm.pause()
     await control!.run('migrate-set-parameters', { 'max-bandwidth': UNLIMITED })
     const began = performance.now()

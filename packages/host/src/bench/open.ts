@@ -30,8 +30,14 @@ export function openHostBench({ dataDir, driver: choice, log, ...rest }: OpenHos
   const driver = openDriver(choice, {
     log,
     runTask: workers.run,
+    // Its own, beside the host's.
+    dataDir: `${paths.data}#bench`,
     verdictFile: paths.accelerator,
     tryBoot: () => Promise.reject(new Error('the host has not found out its accelerator yet')),
   })
-  return { ...rest, context: { paths, driver, runTask: workers.run, log }, close: () => workers.close() }
+  const close = async () => {
+    await driver.close()
+    await workers.close()
+  }
+  return { ...rest, context: { paths, driver, runTask: workers.run, log }, close }
 }

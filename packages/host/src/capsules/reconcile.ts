@@ -33,6 +33,7 @@ export async function reconcile(context: Context, live: LiveCapsules, expected: 
     log.warn({ pid: identity.pid }, 'ending a process that belongs to no capsule')
     await kill(identity)
   }
+  await context.driver.reclaim()
   await removeOthers(
     context,
     paths.capsules,

@@ -1,7 +1,8 @@
 /**
- * The directory that a vm lives in. It belongs to us, and so do the shared files in it (hard links, read-only); the
- * vm's user owns its own disk layer, its memory file where it makes one, and `run/`, in which its process works. So a
- * process that a guest has taken over can spoil what is its own, but can put nothing in the place of another file.
+ * The directory that a vm lives in. It belongs to us, with `run/`, in which its process works, and so do the shared files in
+ * it (hard links, read-only); the vm's user owns three files: its disk layer, its memory where it makes one, and the one that
+ * takes its device state. So a process that a guest has taken over can spoil these, but can make no other file, and put
+ * nothing in the place of one.
  */
 import { chown, link, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,6 +19,7 @@ export interface MachineDirectory {
   disk: string[]
   /** The name of the layer that the vm writes. */
   top: string
+  diskSizeMb: number
   uid: number | undefined
 }
 
@@ -43,11 +45,11 @@ export async function makeMachineDirectory({
   const runDir = join(dir, names.run)
   const top = newName.diskLayer()
   await mkdir(dir, { mode: 0o755 })
-  await mkdir(runDir, { mode: 0o700 })
+  await mkdir(runDir, { mode: 0o711 })
   await Promise.all([
     ...links.map(({ name, path }) => link(path, join(dir, name))),
     makeLayer({ path: join(dir, top), diskSizeMb, uid }),
-    give(runDir, uid),
+    makeSparseFile(join(runDir, names.savedDevices), 0, uid),
   ])
   return {
     dir,
@@ -55,6 +57,7 @@ export async function makeMachineDirectory({
     logFile: join(dir, names.log),
     disk: [...disk, top].map((name) => join(dir, name)),
     top,
+    diskSizeMb,
     uid,
   }
 }

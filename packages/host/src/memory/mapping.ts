@@ -31,10 +31,10 @@ export interface Run {
 /**
  * Finds the one private mapping of a file in a process.
  *
- * @param file device and inode of the file
- * @throws when it is not mapped, or not as one piece from the file's start
+ * @param file device, inode and length of the file
+ * @throws when it is not mapped, or not as one piece from the file's start to its end
  */
-export function findMapping(pid: number, file: { dev: number; ino: number }): Mapping {
+export function findMapping(pid: number, file: { dev: number; ino: number; size: number }): Mapping {
   const device = `${major(file.dev)}:${minor(file.dev)}`
   const found: Mapping[] = []
   for (const line of readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
@@ -42,7 +42,9 @@ export function findMapping(pid: number, file: { dev: number; ino: number }): Ma
     if (!match || match[4] !== device || Number(match[5]) !== file.ino) continue
     const [address, end, offset] = [match[1], match[2], match[3]].map((digits) => parseInt(digits!, 16))
     if (offset !== 0) throw new Error(`the memory file is mapped in several pieces (offset ${offset})`)
-    found.push({ address: address!, bytes: end! - address! })
+    const bytes = end! - address!
+    if (bytes !== Math.ceil(file.size / PAGE) * PAGE) throw new Error(`the memory file is mapped over ${bytes} bytes`)
+    found.push({ address: address!, bytes })
   }
   if (found.length !== 1) throw new Error(`the memory file is mapped ${found.length} times in process ${pid}`)
   return found[0]!

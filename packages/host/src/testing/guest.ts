@@ -15,6 +15,8 @@ export interface TestGuest {
   guest: Guest
   channel: AgentChannel
   inside: FakeGuest
+  /** What the guest's end of a port says besides. */
+  say(port: AgentPort, bytes: Uint8Array): void
   /** Breaks the connection, as a restart of the host does. */
   cut(): void
   end(): void
@@ -27,10 +29,12 @@ export function testGuest(serve?: Serve): TestGuest {
   const inside = new FakeGuest()
   const agent = new FakeAgent(serve ?? ((stream, headers) => void answer(inside, stream, headers)))
   const ports: Partial<Record<AgentPort, Duplex>> = {}
+  const inner: Partial<Record<AgentPort, Duplex>> = {}
   const openPort = async (port: AgentPort) => {
     ports[port]?.destroy()
     const { host, guest } = wire(new Gate())
     ports[port] = host
+    inner[port] = guest
     agent.connected(port, guest)
     return host
   }
@@ -40,7 +44,8 @@ export function testGuest(serve?: Serve): TestGuest {
     agent.end()
     inside.sessions.endAll()
   }
-  return { guest: guestOf(channel), channel, inside, cut: () => channel.close(), end }
+  const say = (port: AgentPort, bytes: Uint8Array) => void inner[port]?.write(bytes)
+  return { guest: guestOf(channel), channel, inside, say, cut: () => channel.close(), end }
 }
 
 /** All that is there, as one. */

@@ -1,6 +1,7 @@
 /** The one place that knows the drivers. */
 import type { Logger } from 'pino'
 import type { RunTask } from '../worker/pool.js'
+import { groupFolder, Groups } from '../jail/groups.js'
 import { FakeDriver } from './fake/driver.js'
 import type { FakeWorld } from './fake/world.js'
 import { QemuDriver } from './qemu/driver.js'
@@ -13,17 +14,23 @@ export type DriverChoice = { kind: 'qemu'; accelerator: 'auto' | 'kvm' | 'tcg' }
 export interface DriverTools {
   log: Logger
   runTask: RunTask
+  /** Tells this host from others on the same machine. */
+  dataDir: string
   /** Where a driver may keep what it found out about the machine. */
   verdictFile: string
   /** Boots the smallest image by the given function until its agent answers. */
   tryBoot: (boot: (spec: BootSpec, signal: AbortSignal) => Promise<Vm>) => Promise<void>
 }
 
-export function openDriver(choice: DriverChoice, { log, runTask, verdictFile, tryBoot }: DriverTools): VmmDriver {
+export function openDriver(
+  choice: DriverChoice,
+  { log, runTask, dataDir, verdictFile, tryBoot }: DriverTools,
+): VmmDriver {
   if (choice.kind === 'fake') return new FakeDriver(choice.world)
   const driver: QemuDriver = new QemuDriver({
     log,
     runTask,
+    openGroups: () => Groups.open(groupFolder(dataDir)),
     probe: () =>
       probeQemu({
         verdictFile,

@@ -39,7 +39,9 @@ export interface VmNetwork {
 interface Machine {
   /** The capsule's or image's id; names the process. */
   name: string
-  /** Where the process runs and puts its sockets; nothing else is written there. */
+  /** The directory with all its files. */
+  dir: string
+  /** Where the process works, with its sockets, below that. */
   runDir: string
   /** Where its messages go. */
   logFile: string
@@ -51,6 +53,7 @@ interface Machine {
   network?: VmNetwork | undefined
   /** The disk's layers, qcow2, lowest first; all but the last are read-only. */
   disk: string[]
+  diskSizeMb: number
 }
 
 export interface BootSpec extends Machine {
@@ -203,4 +206,8 @@ export interface VmmDriver {
   flattenDisk(flatten: FlattenDisk): Promise<void>
   /** Finds a vm again; undefined when it is gone. */
   adopt(record: VmRecord): Promise<Vm | undefined>
+  /** Removes what processes that are gone have left behind on the machine. */
+  reclaim(): Promise<void>
+  /** Lets go of everything; vms that run go on. */
+  close(): Promise<void>
 }

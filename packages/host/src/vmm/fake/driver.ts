@@ -68,6 +68,10 @@ export class FakeDriver implements VmmDriver {
     return machine && new FakeVm(this.world, machine, record)
   }
 
+  async reclaim(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
   async #vm(machine: FakeMachine, { runDir, memory, logFile }: BootSpec | RestoreSpec): Promise<Vm> {
     await writeFile(logFile, '')
     const record = { kind: 'fake', pid: machine.pid, startTime: '0', runDir, memory, needs } as const

@@ -1,6 +1,8 @@
 import { connect } from 'node:net'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import type { Logger } from 'pino'
+import { controllers, type Groups } from '../../jail/groups.js'
+import { jailFacts } from '../../jail/kind.js'
 import { startTimeOf } from '../../process/identity.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { BootSpec, FlattenDisk, FoldMemory, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
@@ -8,7 +10,7 @@ import { flattenDisk } from './flatten.js'
 import { bootArguments, restoreArguments, sockets, type Accelerator } from './machine.js'
 import { migrate } from './migrate.js'
 import { Qmp } from './qmp.js'
-import { GREETING_MS, spawnQemu, type Spawned } from './spawn.js'
+import { GREETING_MS, groupOf, spawnQemu, type Spawned } from './spawn.js'
 import { QemuVm } from './vm.js'
 
 export interface QemuOptions {
@@ -16,6 +18,8 @@ export interface QemuOptions {
   runTask: RunTask
   /** What this QEMU is and which accelerator it is to use; asked once, when first needed. */
   probe: () => Promise<VmmProbe>
+  /** Where processes are counted and bounded; opened once, when first needed. */
+  openGroups: () => Promise<Groups>
 }
 
 export class QemuDriver implements VmmDriver {
@@ -23,12 +27,15 @@ export class QemuDriver implements VmmDriver {
   readonly #log: Logger
   readonly #runTask: RunTask
   readonly #probe: () => Promise<VmmProbe>
+  readonly #openGroups: () => Promise<Groups>
   #probed: Promise<VmmProbe> | undefined
+  #opened: Promise<Groups> | undefined
 
-  constructor({ log, runTask, probe }: QemuOptions) {
+  constructor({ log, runTask, probe, openGroups }: QemuOptions) {
     this.#log = log
     this.#runTask = runTask
     this.#probe = probe
+    this.#openGroups = openGroups
   }
 
   probe(): Promise<VmmProbe> {
@@ -67,15 +74,32 @@ export class QemuDriver implements VmmDriver {
     return this.#runTask('foldMemory', fold)
   }
 
-  flattenDisk(flatten: FlattenDisk): Promise<void> {
-    return flattenDisk(this.#log, flatten)
+  async flattenDisk(flatten: FlattenDisk): Promise<void> {
+    return flattenDisk({ log: this.#log, groups: await this.#groups() }, flatten)
   }
 
   async adopt(record: VmRecord): Promise<Vm | undefined> {
     if ((await startTimeOf(record.pid)) !== record.startTime) return undefined
     const socket = connect(join(record.runDir, sockets.qmp))
     const qmp = await Qmp.connect(socket, AbortSignal.timeout(GREETING_MS))
-    return new QemuVm({ record, qmp, runTask: this.#runTask })
+    const vm = new QemuVm({ record, qmp, runTask: this.#runTask })
+    void vm.exited.then(async () => (await this.#groups()).remove(groupOf(dirname(record.runDir))))
+    return vm
+  }
+
+  async reclaim(): Promise<void> {
+    await (await this.#groups()).sweep()
+  }
+
+  async close(): Promise<void> {
+    await (await this.#opened)?.close()
+  }
+
+  #groups(): Promise<Groups> {
+    return (this.#opened ??= this.#openGroups().then(async (groups) => {
+      await tellMissing(this.#log, groups)
+      return groups
+    }))
   }
 
   async #spawn(
@@ -83,6 +107,32 @@ export class QemuDriver implements VmmDriver {
     { needs }: Pick<VmmProbe, 'needs'>,
     { args, signal }: { args: (accelerator: Accelerator) => string[]; signal: AbortSignal },
   ): Promise<Spawned> {
-    return spawnQemu({ spec, needs, args, runTask: this.#runTask, signal })
+    const [shared, hasMemoryFile] = [sharedFiles(spec), isBoot(spec)]
+    const groups = await this.#groups()
+    return spawnQemu({ spec, shared, hasMemoryFile, groups, needs, args, runTask: this.#runTask, signal })
   }
+}
+
+/** Says once what the jail cannot do here. */
+async function tellMissing(log: Logger, groups: Groups): Promise<void> {
+  const { missing } = await jailFacts()
+  if (missing) log.warn({ missing }, 'capsules are kept less apart from the host than they could be')
+  const uncounted = controllers.filter((name) => !groups.has(name))
+  if (uncounted.length > 0)
+    log.warn({ uncounted }, 'no control groups can be made for these: capsules are bounded less closely')
+}
+
+function isBoot(spec: BootSpec | RestoreSpec): spec is BootSpec {
+  return 'kernel' in spec
+}
+
+/**
+ * The files that others share with it. A process with a user of its own may not write them anyway, so that only one with
+ * ours has to be kept from it.
+ */
+function sharedFiles(spec: BootSpec | RestoreSpec): string[] {
+  if (spec.uid !== undefined) return []
+  const layers = spec.disk.slice(0, -1)
+  if (isBoot(spec)) return [...layers, spec.kernel, spec.initramfs]
+  return [...layers, spec.memory, spec.devices, ...(spec.difference === undefined ? [] : [spec.difference])]
 }

@@ -29,8 +29,12 @@ function relativeTo(runDir: string) {
 /** The names of the agent's ports in the guest. */
 export const portNames = { control: 'wrenn.control', data: 'wrenn.data' } as const
 
-/** The inherited descriptor on which QEMU greets: ready without a socket file to wait for. */
-export const READY_FD = 3
+/** The inherited descriptor on which QEMU greets. */
+const READY_FD = 3
+/** Those of its sockets, which listen already: QEMU need not be able to make files. */
+const socketFds: Record<keyof typeof sockets, number> = { qmp: 4, control: 5, data: 6 }
+/** The sockets in the order of their descriptors. */
+export const socketNames = [sockets.qmp, sockets.control, sockets.data]
 
 /** The console's last bytes, kept in QEMU's memory: a guest that prints for ever fills no disk. */
 const CONSOLE_BYTES = 65_536
@@ -53,7 +57,7 @@ function machine({ name, runDir, vcpus, memoryMb, disk }: Machine, accelerator: 
     ...['-accel', accelerator.argument, '-cpu', accelerator.cpu, '-smp', String(vcpus), '-m', `${memoryMb}M`],
     ...['-chardev', `ringbuf,id=console,size=${CONSOLE_BYTES}`, '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=ready,fd=${READY_FD}`, '-mon', 'chardev=ready,mode=control'],
-    ...['-chardev', `socket,id=qmp,path=${sockets.qmp},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=qmp,fd=${socketFds.qmp},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],
     ...['-device', 'virtio-serial-device,max_ports=3'],
     ...port('control', 1),
     ...port('data', 2),
@@ -64,7 +68,7 @@ function machine({ name, runDir, vcpus, memoryMb, disk }: Machine, accelerator: 
 
 function port(name: keyof typeof portNames, number: number): string[] {
   return [
-    ...['-chardev', `socket,id=${name},path=${sockets[name]},server=on,wait=off`],
+    ...['-chardev', `socket,id=${name},fd=${socketFds[name]},server=on,wait=off`],
     ...['-device', `virtserialport,chardev=${name},name=${portNames[name]},nr=${number}`],
   ]
 }

@@ -10,7 +10,7 @@ import { isMissing, replaceFile } from '../../fs/durable.js'
 import { run } from '../../process/run.js'
 import type { Needs, VmmProbe } from '../types.js'
 import { accelerators, type Accelerator } from './machine.js'
-import { QEMU } from './spawn.js'
+import { QEMU } from './places.js'
 
 /** From 8.2 on, a read-only memory file can be mapped privately and written there. */
 const OLDEST = [8, 2] as const

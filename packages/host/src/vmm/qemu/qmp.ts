@@ -1,7 +1,7 @@
 /** QEMU's machine protocol: JSON lines, one command at a time, events in between. */
-import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
+import { decodeLines } from '../../lines.js'
 import { abortable } from '../../wait.js'
 
 const messageSchema = z.union([
@@ -22,6 +22,8 @@ interface Pending {
 
 type Listener = (data: Record<string, unknown>) => void
 
+/** The longest that QEMU says is a list of disk layers, of a few hundred bytes each. */
+const MOST_LINE = 1024 * 1024
 /** How long QEMU may take to answer a command that does no bulk work. */
 const ANSWER_MS = 10_000
 
@@ -36,19 +38,12 @@ export class Qmp {
   readonly closed: Promise<void>
 
   private constructor(private readonly socket: Duplex) {
-    // The reader of lines passes the socket's errors on; they are the socket's affair.
-    createInterface({ input: socket })
-      .on('line', (line) => this.#receive(line))
-      .on('error', () => {})
     socket.on('error', () => socket.destroy())
-    this.closed = new Promise((resolve) =>
-      socket.once('close', () => {
-        this.#end = new QmpError('QEMU closed its control connection')
-        for (const { reject } of this.#pending.values()) reject(this.#end)
-        this.#pending.clear()
-        resolve()
-      }),
-    )
+    this.closed = this.#read().then(() => {
+      this.#end = new QmpError('QEMU closed its control connection')
+      for (const { reject } of this.#pending.values()) reject(this.#end)
+      this.#pending.clear()
+    })
   }
 
   /** Waits for QEMU's greeting, which comes when its machine is made, and negotiates. */
@@ -97,6 +92,17 @@ export class Qmp {
     const pending = this.#pending.get(id)
     this.#pending.delete(id)
     return pending
+  }
+
+  /** Resolves at the end. A QEMU that says what cannot be its answer is not one any more: the connection is closed. */
+  async #read(): Promise<void> {
+    try {
+      for await (const line of decodeLines(this.socket as AsyncIterable<Buffer>, MOST_LINE)) this.#receive(line)
+    } catch {
+      // Whatever it was, nothing more comes.
+    } finally {
+      this.socket.destroy()
+    }
   }
 
   #receive(line: string): void {

@@ -1,21 +1,37 @@
 /** The start of a QEMU process. */
-import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
-import { startTimeOf } from '../../process/identity.js'
-import { launch } from '../../process/launch.js'
+import { basename, join } from 'node:path'
+import type { Groups } from '../../jail/groups.js'
+import { listeningSocket } from '../../jail/sockets.js'
+import { startInJail } from '../../jail/start.js'
+import { kill } from '../../process/identity.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { BootSpec, Needs, VmRecord } from '../types.js'
-import { accelerators, type Accelerator } from './machine.js'
+import { qemuLimits } from './limits.js'
+import { accelerators, socketNames, type Accelerator } from './machine.js'
+import { qemuPlaces } from './places.js'
 import { Qmp } from './qmp.js'
 import { QemuVm } from './vm.js'
 
-export const QEMU = 'qemu-system-x86_64'
-
 /** How long a process may take until it greets. */
 export const GREETING_MS = 20_000
+const KVM = '/dev/kvm'
+const TUN = '/dev/net/tun'
+
+/** What of a machine its process is started with. */
+type Spec = Pick<
+  BootSpec,
+  ('dir' | 'runDir' | 'logFile' | 'uid' | 'network') | ('vcpus' | 'memoryMb' | 'memory' | 'diskSizeMb')
+>
 
 export interface SpawnQemu {
-  spec: Pick<BootSpec, 'runDir' | 'logFile' | 'uid' | 'memory'>
+  spec: Spec
+  /** Its files that others share; never written, not even where its user could. */
+  shared?: readonly string[]
+  /** Whether it writes its memory to a file. */
+  hasMemoryFile?: boolean
+  /** Where it is counted and bounded. */
+  groups?: Groups | undefined
   needs: Needs
   args: (accelerator: Accelerator) => string[]
   runTask: RunTask
@@ -28,29 +44,33 @@ export interface Spawned {
 }
 
 /** Resolves when QEMU has greeted: its machine is made. */
-export async function spawnQemu({ spec, needs, args, runTask, signal }: SpawnQemu): Promise<Spawned> {
+export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQemu): Promise<Spawned> {
   const accelerator = accelerators[needs.accelerator as Accelerator['name']]
-  const { child, pid, channel } = await launch({
-    program: QEMU,
-    args: args(accelerator),
-    cwd: spec.runDir,
-    logFile: spec.logFile,
+  const hasKvm = accelerator.name === 'kvm'
+  const { program, firmware } = await qemuPlaces()
+  const { runDir, memory, network } = spec
+  const { identity, channel, grouped, exited, said } = await startInJail({
+    ...{ program, args: how.args(accelerator), cwd: runDir, logFile: spec.logFile },
+    ...{ own: [spec.dir], readOnly: [...firmware, ...(how.shared ?? [])] },
+    devices: [...(hasKvm ? [KVM] : []), ...(network ? [TUN] : [])],
     uid: spec.uid,
-    gid: accelerator.name === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
+    gid: hasKvm ? (await stat(KVM)).gid : undefined,
+    network: network?.namespace,
+    group: how.groups && { groups: how.groups, name: groupOf(spec.dir) },
+    limits: qemuLimits(spec, how.hasMemoryFile ?? false),
+    sockets: await Promise.all(socketNames.map((name) => listeningSocket(join(runDir, name)))),
   })
-  const childExit = once(child, 'exit').then(([code, killer]: (number | string | null)[]) =>
-    killer ? `QEMU was ended by ${killer}` : `QEMU ended with exit code ${code}`,
-  )
+  const childExit = exited.then((how) => `QEMU ${how}`)
   try {
-    const startTime = await startTimeOf(pid)
-    if (!startTime) throw new Error(await childExit)
-    const { runDir, memory } = spec
-    const record: VmRecord = { kind: 'qemu', pid, startTime, runDir, memory, needs }
+    const record: VmRecord = { kind: 'qemu', ...identity, runDir, memory, needs }
     const qmp = await Qmp.connect(channel, AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]))
+    await grouped
     return { vm: new QemuVm({ record, qmp, runTask, childExit }), qmp }
-  } catch (error) {
-    child.kill('SIGKILL')
-    await childExit
-    throw error
+  } catch (cause) {
+    await kill(identity)
+    throw new Error(`QEMU did not start (${await childExit}): ${said()}`, { cause })
   }
 }
+
+/** The name of the control group for what works in a directory. */
+export const groupOf = (dir: string): string => basename(dir)

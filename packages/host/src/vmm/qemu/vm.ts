@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { constants } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
+import { names } from '../../paths.js'
 import { isAlive, kill } from '../../process/identity.js'
 import { usageOf } from '../../process/usage.js'
 import { within } from '../../wait.js'
@@ -45,8 +46,13 @@ export class QemuVm implements Vm {
     this.record = record
     this.#qmp = qmp
     this.#runTask = runTask
-    const end = childExit ? Promise.race([childExit, this.#lostControl()]) : this.#lostControl()
-    this.exited = end.then((reason) => ({ reason, wanted: this.#stopping }))
+    const lostControl = qmp.closed.then(() => 'QEMU ended')
+    const end = childExit ? Promise.race([childExit, lostControl]) : lostControl
+    this.exited = end.then(async (reason) => {
+      const wanted = this.#stopping
+      await this.#makeSure(wanted)
+      return { reason, wanted }
+    })
   }
 
   async pause(): Promise<void> {
@@ -128,31 +134,30 @@ export class QemuVm implements Vm {
     this.#qmp.close()
   }
 
-  /** QEMU writes the file as its own user in its own directory; what it wrote is copied, never followed or trusted. */
+  /** QEMU writes a file that it was given; what it wrote is copied, never followed or trusted. */
   async #saveDevices(): Promise<Buffer> {
-    const name = 'devices.saved'
+    const name = names.savedDevices
     const saved = join(this.record.runDir, name)
-    await rm(saved, { force: true })
+    await this.#qmp.run('xen-save-devices-state', { filename: name, live: false }, SAVE_MS)
+    const handle = await open(saved, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
-      await this.#qmp.run('xen-save-devices-state', { filename: name, live: false }, SAVE_MS)
-      const handle = await open(saved, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-      try {
-        const { size } = await handle.stat()
-        if (size === 0 || size > MOST_DEVICE_STATE) throw new Error(`a device state of ${size} bytes`)
-        return await handle.readFile()
-      } finally {
-        await handle.close()
-      }
+      const { size } = await handle.stat()
+      if (size === 0 || size > MOST_DEVICE_STATE) throw new Error(`a device state of ${size} bytes`)
+      // It may still be written: no more is taken than what it was.
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, 0)
+      return buffer.subarray(0, bytesRead)
     } finally {
-      await rm(saved, { force: true })
+      await handle.truncate().catch(() => {})
+      await handle.close()
     }
   }
 
-  /** A QEMU that closes its control connection is gone, or no longer ours to trust: it is made sure that it is gone. */
-  async #lostControl(): Promise<string> {
-    await this.#qmp.closed
-    if (!this.#stopping && (await isAlive(this.record))) await kill(this.record)
-    return 'QEMU ended'
+  /**
+   * A QEMU that closes its control connection, or whose jail has lost its keeper, is gone, or no longer ours to trust: it
+   * is made sure that it is gone.
+   */
+  async #makeSure(wanted: boolean): Promise<void> {
+    if (!wanted && (await isAlive(this.record))) await kill(this.record)
   }
 }
 

@@ -19,7 +19,8 @@ export async function* decodeLines(chunks: AsyncIterable<Uint8Array>, most: numb
     }
     size += rest.length
     if (size > most) throw new Error(`a line of more than ${most} bytes`)
-    if (rest.length > 0) parts.push(rest)
+    // A copy: a piece of a few bytes would keep all that it was read with.
+    if (rest.length > 0) parts.push(Buffer.from(rest))
   }
   if (size > 0) throw new Error('the stream ends inside of a line')
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { source } from '../testing/guest.js'
+import { source } from './testing/guest.js'
 import { decodeLines } from './lines.js'
 
 async function lines(...parts: (string | Uint8Array)[]): Promise<string[]> {

@@ -1,0 +1,36 @@
+/** Sockets that a program in a jail listens on: made by us, so that it need not be able to make files. */
+import { once } from 'node:events'
+import { rename } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+
+export interface ListeningSocket {
+  /** Our descriptor of it. */
+  fd: number
+  /** Closes that; the path stays. */
+  close(): void
+}
+
+/**
+ * Makes a socket that listens at a path. It is to be handed over to a process and then closed here, which leaves the path
+ * there: nothing of ours ever takes a connection.
+ */
+export async function listeningSocket(path: string): Promise<ListeningSocket> {
+  const server = createServer()
+  // Closing a socket removes the name that it was made under.
+  const made = `${path}+`
+  server.listen(made)
+  await once(server, 'listening')
+  try {
+    await rename(made, path)
+    return { fd: descriptorOf(server), close: () => void server.close() }
+  } catch (error) {
+    server.close()
+    throw error
+  }
+}
+
+/** Node.js shows no descriptor of what listens, but takes one for a child. */
+function descriptorOf(server: Server): number {
+  const { _handle: handle } = server as unknown as { _handle: { fd: number } }
+  return handle.fd
+}
