@@ -37,6 +37,8 @@ export type Send = (body: ClientHttp2Stream) => void | Promise<void>
 export class AgentChannel {
   #session: ClientHttp2Session | undefined
   #linking: Promise<ClientHttp2Session> | undefined
+  /** Whether secrets may still stand in what bytes go through in the guest; of one that was taken up again, nobody knows. */
+  hasResidue = true
 
   constructor(private readonly vm: Vm) {}
 
@@ -69,8 +71,8 @@ export class AgentChannel {
   }
 
   /** A request whose answer is JSON of a known shape. */
-  async json<T extends z.ZodType>(ask: Ask, schema: T): Promise<z.output<T>> {
-    const { body } = await this.open(ask)
+  async json<T extends z.ZodType>(ask: Ask, schema: T, send?: Send): Promise<z.output<T>> {
+    const { body } = await this.open(ask, send)
     const whole = await wholeBody(body, { most: MOST_JSON, ms: ANSWER_MS }).catch((error: unknown) =>
       Promise.reject(failureOf(ask, error)),
     )
