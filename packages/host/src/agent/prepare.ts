@@ -1,5 +1,7 @@
 /** Getting ready for a capture, and the programs in the capsule that take part in captures and restores. */
+import type { ClientHttp2Stream } from 'node:http2'
 import { isProblem, Problem, type HookResult } from '@wrenn/wire'
+import { roomIn } from '../wait.js'
 import type { AgentChannel } from './channel.js'
 import { hooksSchema } from './shapes.js'
 
@@ -8,10 +10,11 @@ const HOOKS_MS = 60_000
 /** How much of a failed hook's output an error tells, in characters. */
 const TOLD = 400
 /**
- * What fills all buffers of the guest that our bytes go through: they are used in turn, and keep what they held. The
- * port has 128 of 4 KiB; twice that, since not each is filled to its end.
+ * What fills all buffers of the guest that our bytes go through: they are used in turn, and keep what they held. The port
+ * has 1024 (the size that QEMU's virtio-mmio gives every queue) of 4 KiB; some more, since not each is filled to its end.
  */
-const RINSE = Buffer.alloc(2 * 128 * 4096)
+const RINSE_BYTES = 1.25 * 1024 * 4096
+const ZEROS = Buffer.alloc(64 * 1024)
 
 /**
  * Gets a guest ready for a capture: its programs are asked, what it holds back of its file systems is written, and where
@@ -27,7 +30,7 @@ export async function prepare(channel: AgentChannel, ms: number): Promise<HookRe
   channel.hasResidue = false
   try {
     const ask = { method: 'POST', path: '/v1/prepare', signal, isEndless: true } as const
-    const { hooks } = await channel.json(ask, hooksSchema, (body) => void body.end(hasResidue ? RINSE : undefined))
+    const { hooks } = await channel.json(ask, hooksSchema, hasResidue ? rinse : undefined)
     const failed = hooks.find(({ exit_code }) => exit_code !== 0)
     if (failed) throw hookFailed(failed)
     return hooks
@@ -36,6 +39,13 @@ export async function prepare(channel: AgentChannel, ms: number): Promise<HookRe
     if (isProblem(error)) throw error
     throw new Problem('agent_error', `The capsule did not get ready for the capture in ${limit} ms.`, { cause: error })
   }
+}
+
+async function rinse(body: ClientHttp2Stream): Promise<void> {
+  for (let sent = 0; sent < RINSE_BYTES && !body.destroyed; sent += ZEROS.length) {
+    if (!body.write(ZEROS)) await roomIn(body)
+  }
+  body.end()
 }
 
 /** Runs what is to run after a restore. What fails of it is told and nothing else. */
