@@ -43,9 +43,9 @@ export function msOf(nanoseconds: string): number {
   return Number(nanoseconds) / NS_PER_MS
 }
 
-/** The nanoseconds in milliseconds, as a guest wants them. */
+/** The nanoseconds in milliseconds, to the microsecond, as a guest wants them. */
 export function nsOf(ms: number): string {
-  return BigInt(Math.round(ms * NS_PER_MS)).toString()
+  return String(BigInt(Math.round(ms * 1000)) * 1000n)
 }
 
 /** Measures a guest's clock. */
