@@ -67,14 +67,15 @@ pub async fn exec(mut body: Incoming, state: Rc<State>) -> Result<Reply, Failure
 }
 
 /// Starts a program and what attends it.
-fn start(spec: &Spec, state: &State) -> Result<Rc<Session>, Failure> {
+pub fn start(spec: &Spec, state: &State) -> Result<Rc<Session>, Failure> {
     // Nothing may be awaited before the program is entered: the reaper has to know it before it can end.
-    let Spawned { pid, connection } = spawn(spec)?;
+    let Spawned { pid, connection } = spawn(spec, state.identity.borrow().as_ref())?;
     let Ends { stdin, terminal, outputs, slave } = Ends::of(connection);
     let session = Rc::new(Session {
         id: format!("exec-{}", random_hex(8)),
         pid,
         tag: spec.tag.clone(),
+        is_own: spec.is_own,
         cmd: spec.cmd.clone(),
         args: spec.args.clone().into(),
         log: Rc::new(Log::new(spec.log_bytes(), state.processes.held.clone())),

@@ -15,12 +15,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::body::{Answer, Reply, Source, json};
+use crate::capsule;
 use crate::channel::Stream;
 use crate::failure::Failure;
 use crate::log::From;
 use crate::pool::blocking;
 use crate::state::State;
-use crate::{exec, files, metrics, relocate, renew, system, tar, tunnel, watch};
+use crate::{exec, files, metrics, relocate, system, tar, tunnel, watch};
 
 /// What the host may send before it is read. All streams share the connection's part: programs that don't read their stdin
 /// must not use it up, since even a signal needs some. (The library also counts small pieces that wait against it.)
@@ -28,7 +29,7 @@ const STREAM_WINDOW: u32 = 512 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 const MOST_STREAMS: u32 = 1000;
 /// The version of the protocol.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 
 #[derive(Clone)]
 struct Local;
@@ -85,17 +86,10 @@ async fn route(
             "uptime_ms": state.started.elapsed().as_millis() as u64,
         }))),
         (&Method::GET, ["v1", "metrics"]) => Ok(reply(&metrics::Metrics::read()?)),
-        (&Method::POST, ["v1", "prepare"]) => {
-            blocking(|| {
-                system::sync();
-                Ok(())
-            })
-            .await?;
-            Ok(no_content())
-        }
-        (&Method::POST, ["v1", "renew"]) => {
-            let asked: renew::Renewal = json(body).await?;
-            Ok(reply(&json!({ "renewed": renew::renew(&asked, state.machine)? })))
+        (method, ["v1", "prepare" | "renew" | "after-restore" | "clock"]) => {
+            capsule::route((method, segments[1]), body, &state)
+                .await
+                .map(|told| told.map_or_else(no_content, |told| reply(&told)))
         }
         (&Method::POST, ["v1", "exec"]) => Ok(Response::new(exec::exec(body, state).await?)),
         (method, ["v1", "processes", rest @ ..]) => route_processes(method, rest, Asked { query, body }, &state).await,

@@ -27,10 +27,13 @@ pub async fn serve(control: Channel, data: Channel, state: Rc<State>) -> io::Res
         let mut lines = Lines::default();
         let mut buffer = [0; 512];
         loop {
-            let n = stream.read(&mut buffer).await?;
-            if n == 0 {
-                break;
-            }
+            let n = match stream.read(&mut buffer).await {
+                Ok(0) => break,
+                Ok(n) => n,
+                // Of a socket there is another one.
+                Err(_) if matches!(control, Channel::Socket(_)) => break,
+                Err(error) => return Err(error),
+            };
             for marker in buffer[..n].iter().filter_map(|&byte| lines.push(byte)) {
                 links.begin(marker).await;
                 // This waits while no host is connected; the next one's word would come behind it anyway.

@@ -1,13 +1,16 @@
 //! The guest agent: process 1 of every capsule. It runs programs and serves files for the host.
 
 mod body;
+mod capsule;
 mod channel;
 mod children;
+mod clock;
 mod entry;
 mod exec;
 mod failure;
 mod files;
 mod frames;
+mod hooks;
 mod http;
 mod init;
 mod launch;
@@ -15,6 +18,7 @@ mod limits;
 mod link;
 mod log;
 mod metrics;
+mod own;
 mod pipe;
 mod pool;
 mod port;
@@ -32,6 +36,7 @@ mod tar;
 mod tree;
 mod tunnel;
 mod watch;
+mod wipe;
 
 use std::io;
 use std::path::Path;
@@ -48,12 +53,16 @@ use crate::state::State;
 const CONTROL: &str = "wrenn.control";
 const DATA: &str = "wrenn.data";
 
-const USAGE: &str = "usage: wrenn-agent --version\n       wrenn-agent serve --control PATH --data PATH";
+const USAGE: &str = "usage: wrenn-agent --version\n       wrenn-agent serve --control PATH --data PATH [--etc PATH]";
 
 fn main() {
     if std::process::id() == 1 {
         let failure = match init::start() {
-            Ok(()) => run(|| Ok((Channel::device(CONTROL)?, Channel::device(DATA)?)), Machine::Capsule).to_string(),
+            Ok(()) => run(
+                || Ok((Channel::device(CONTROL)?, Channel::device(DATA)?)),
+                State::new(Machine::Capsule, Some("/etc".into())),
+            )
+            .to_string(),
             Err(failure) => failure,
         };
         init::complain(&failure);
@@ -62,21 +71,28 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--version"] => println!("wrenn-agent {}", env!("CARGO_PKG_VERSION")),
-        ["serve", "--control", control, "--data", data] => {
+        ["serve", "--control", control, "--data", data, more @ ..] => {
+            let etc = match more {
+                [] => None,
+                ["--etc", etc] => Some(etc.into()),
+                _ => return usage(),
+            };
             system::become_subreaper();
             let open = || Ok((Channel::socket(Path::new(control))?, Channel::socket(Path::new(data))?));
-            eprintln!("wrenn-agent: {}", run(open, Machine::Foreign));
+            eprintln!("wrenn-agent: {}", run(open, State::new(Machine::Foreign, etc)));
             std::process::exit(1);
         }
-        _ => {
-            eprintln!("{USAGE}");
-            std::process::exit(2);
-        }
+        _ => usage(),
     }
 }
 
+fn usage() {
+    eprintln!("{USAGE}");
+    std::process::exit(2);
+}
+
 /// Serves until that is not possible any more, and returns why.
-fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) -> io::Error {
+fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, state: State) -> io::Error {
     if let Err(error) = limits::raise() {
         init::complain(&format!("raising the limit of descriptors: {error}"));
     }
@@ -86,7 +102,7 @@ fn run(open: impl FnOnce() -> io::Result<(Channel, Channel)>, machine: Machine) 
     let served = runtime.and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {
             let (control, data) = open()?;
-            let state = Rc::new(State::new(machine));
+            let state = Rc::new(state);
             spawn_local(reap(state.clone(), children?.listen()?));
             link::serve(control, data, state).await
         })

@@ -9,6 +9,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::system;
+use crate::wipe::wipe;
 
 /// The most that is read at once.
 const PIECE: usize = 64 * 1024;
@@ -21,6 +22,11 @@ thread_local! {
 /// Lends the memory that is read into, for the time of one read.
 pub fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| read(scratch))
+}
+
+/// Forgets what was read last.
+pub fn wipe_scratch() {
+    with_scratch(wipe);
 }
 
 pub struct Pipe {

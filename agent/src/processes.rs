@@ -63,7 +63,7 @@ impl Processes {
             }
             Value::Object(listed)
         };
-        self.running.borrow().values().map(one).collect()
+        self.running.borrow().values().filter(|session| !session.is_own).map(one).collect()
     }
 
     /// The ended ones that are remembered, the oldest first.
@@ -82,7 +82,7 @@ impl Processes {
     /// A running program, named by pid, tag or id.
     pub fn running(&self, selector: &str) -> Result<Rc<Session>, Failure> {
         let running = self.running.borrow();
-        let found = running.values().find(|session| session.is_named(selector));
+        let found = running.values().find(|session| !session.is_own && session.is_named(selector));
         found.cloned().ok_or_else(|| Failure::new(Code::NotFound, format!("No program \"{selector}\" runs.")))
     }
 
@@ -104,7 +104,9 @@ impl Processes {
             let ended = self.running.borrow_mut().remove(&pid);
             if let Some(session) = ended {
                 session.end(status);
-                self.remember(session);
+                if !session.is_own {
+                    self.remember(session);
+                }
             }
         }
         true

@@ -29,6 +29,8 @@ pub struct Session {
     pub id: String,
     pub pid: i32,
     pub tag: Option<String>,
+    /// Whether it is the agent's own: it is not listed, and not remembered.
+    pub is_own: bool,
     pub cmd: String,
     pub args: RefCell<Vec<String>>,
     pub log: Rc<Log>,

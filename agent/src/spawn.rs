@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -14,6 +15,7 @@ use crate::files;
 use crate::frames;
 use crate::launch::{Launch, launch};
 use crate::pty::{Size, Terminal};
+use crate::renew::Identity;
 use crate::system;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -41,6 +43,9 @@ pub struct Spec {
     log_bytes: Option<usize>,
     on_disconnect: Option<OnDisconnect>,
     pub pty: Option<Size>,
+    /// Whether it is the agent's own: nobody else sees it.
+    #[serde(skip)]
+    pub is_own: bool,
 }
 
 /// What becomes of an attached program whose stream is lost.
@@ -52,6 +57,24 @@ pub enum OnDisconnect {
 }
 
 impl Spec {
+    /// A program of the agent's own, with a limit of time.
+    pub fn own(program: &Path, args: Vec<String>, envs: BTreeMap<String, String>, time: Duration) -> Spec {
+        Spec {
+            cmd: program.to_string_lossy().into_owned(),
+            args,
+            envs,
+            cwd: Some("/".into()),
+            tag: None,
+            timeout_ms: Some(time.as_millis() as u64),
+            detached: false,
+            stdin: Some(false),
+            log_bytes: Some(LEAST_LOG * 2),
+            on_disconnect: None,
+            pty: None,
+            is_own: true,
+        }
+    }
+
     /// Refuses what is out of bounds.
     pub fn check(&self) -> Result<(), Failure> {
         if self.tag.as_ref().is_some_and(|tag| tag.is_empty() || tag.len() > LONGEST_TAG) {
@@ -90,13 +113,16 @@ pub enum Connection {
 }
 
 /// Starts a program in a session, and so a process group, of its own.
-pub fn spawn(spec: &Spec) -> Result<Spawned, Failure> {
+pub fn spawn(spec: &Spec, identity: Option<&Identity>) -> Result<Spawned, Failure> {
     let cwd = files::resolve(spec.cwd.as_deref().unwrap_or("/root"))?;
     if !fs::metadata(&cwd).map_err(|error| Failure::of(&error, &cwd.to_string_lossy()))?.is_dir() {
         return Err(Failure::new(Code::NotDirectory, format!("{} is not a directory.", cwd.display())));
     }
     let mut environment: BTreeMap<&str, &str> =
         BTreeMap::from([("HOME", "/root"), ("USER", "root"), ("PATH", PATH), ("LANG", "C.UTF-8")]);
+    if let Some(Identity { capsule_id, template }) = identity {
+        environment.extend([("WRENN_CAPSULE_ID", capsule_id.as_str()), ("WRENN_TEMPLATE", template)]);
+    }
     environment.extend(spec.envs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     if spec.pty.is_some() {
         environment.entry("TERM").or_insert(TERM);

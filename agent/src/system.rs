@@ -27,6 +27,13 @@ pub fn mount(source: &str, target: &str, kind: &str, options: (libc::c_ulong, &s
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), options.0, data.as_ptr().cast()) })
 }
 
+/// Takes the topmost mount off a path.
+pub fn unmount(target: &str) -> io::Result<()> {
+    let target = CString::new(target)?;
+    // SAFETY: a string that ends in NUL.
+    check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) })
+}
+
 /// Makes the directory where we are the root of the file system.
 pub fn chroot_here() -> io::Result<()> {
     // SAFETY: a string that ends in NUL.
@@ -140,6 +147,12 @@ pub fn write(fd: &OwnedFd, data: &[u8]) -> io::Result<usize> {
 pub fn signal_group(leader: i32, signal: i32) {
     // SAFETY: plain numbers.
     unsafe { libc::kill(-leader, signal) };
+}
+
+/// Sends a signal to one process; one that is gone is fine.
+pub fn signal(pid: i32, signal: i32) {
+    // SAFETY: plain numbers.
+    unsafe { libc::kill(pid, signal) };
 }
 
 /// Makes orphans below us our children, so that they are reaped here.

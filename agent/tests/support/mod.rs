@@ -3,6 +3,8 @@
 // Each test file is a program of its own that uses a part of this.
 #![allow(dead_code)]
 
+pub mod mutate;
+
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -56,18 +58,7 @@ impl Agent {
     }
 
     async fn try_link(&self, old: &[u8]) -> Link {
-        let marker = [0x5a; 16];
-        let mut data = connect(self.dir.join("data")).await;
-        let mut control = connect(self.dir.join("control")).await;
-        data.write_all(old).await.unwrap();
-        control.write_all(format!("\nlink {}\n", "5a".repeat(16)).as_bytes()).await.unwrap();
-        let mut ready = [0; 39];
-        control.read_exact(&mut ready).await.unwrap();
-        assert_eq!(ready, *format!("ready {}\n", "5a".repeat(16)).as_bytes());
-        data.write_all(&marker).await.unwrap();
-        let mut answer = [0; 16];
-        data.read_exact(&mut answer).await.unwrap();
-        assert_eq!(answer, marker);
+        let Begun { stream: data, _control } = self.begin_behind(old).await;
         let (send, connection) = h2::client::Builder::new()
             // Programs that write line by line send many small pieces, and tests let them wait.
             .data_frame_budget(1 << 30)
@@ -77,7 +68,38 @@ impl Agent {
         let task = tokio::spawn(async move {
             let _ = connection.await;
         });
-        Link { send, task, _control: control }
+        Link { send, task, _control }
+    }
+
+    /// Begins a connection, on which nothing is said yet.
+    pub async fn begin(&self) -> Begun {
+        timeout(PATIENCE, self.begin_behind(b"")).await.expect("the agent links in time")
+    }
+
+    async fn begin_behind(&self, old: &[u8]) -> Begun {
+        let marker = [0x5a; 16];
+        // Only where something is to stand in it: a connection before this one may still wait for its marker, and would
+        // take a stream that is there too early.
+        let mut early = None;
+        if !old.is_empty() {
+            let mut stream = connect(self.dir.join("data")).await;
+            stream.write_all(old).await.unwrap();
+            early = Some(stream);
+        }
+        let mut control = connect(self.dir.join("control")).await;
+        control.write_all(format!("\nlink {}\n", "5a".repeat(16)).as_bytes()).await.unwrap();
+        let mut ready = [0; 39];
+        control.read_exact(&mut ready).await.unwrap();
+        assert_eq!(ready, *format!("ready {}\n", "5a".repeat(16)).as_bytes());
+        let mut stream = match early {
+            Some(stream) => stream,
+            None => connect(self.dir.join("data")).await,
+        };
+        stream.write_all(&marker).await.unwrap();
+        let mut answer = [0; 16];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, marker);
+        Begun { stream, _control: control }
     }
 }
 
@@ -99,6 +121,12 @@ impl Drop for Agent {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// A connection behind its marker.
+pub struct Begun {
+    pub stream: UnixStream,
+    _control: UnixStream,
 }
 
 pub struct Link {
@@ -189,6 +217,11 @@ impl Stream {
     /// Sends, however little room there is.
     pub fn send(&mut self, bytes: &[u8]) {
         self.send.send_data(Bytes::copy_from_slice(bytes), false).unwrap();
+    }
+
+    /// Sends, unless the stream has ended.
+    pub fn offer(&mut self, bytes: &[u8]) {
+        let _ = self.send.send_data(Bytes::copy_from_slice(bytes), false);
     }
 
     pub fn end(&mut self) {

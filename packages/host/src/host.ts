@@ -22,6 +22,7 @@ import {
 } from '@wrenn/wire'
 import pLimit from 'p-limit'
 import { captureCapsule } from './capsules/capture.js'
+import { ClockKeeper } from './capsules/clock-keeper.js'
 import { LiveCapsules } from './capsules/live.js'
 import { reconcile } from './capsules/reconcile.js'
 import { diskBytesOf, sample } from './capsules/sample.js'
@@ -62,6 +63,7 @@ export class Host implements HostClient {
   /** Of capsules: one changes what a capsule's disk consists of. */
   readonly #locks = new Locks()
   readonly #shortening: Shortening
+  readonly #clocks: ClockKeeper
   readonly #onClose: (() => Promise<void>) | undefined
   #onImages: () => void = () => {}
 
@@ -73,6 +75,7 @@ export class Host implements HostClient {
     this.#ready = new ReadyImages(context)
     this.#live = new LiveCapsules(context)
     this.#snapshots = new Snapshots(context)
+    this.#clocks = new ClockKeeper({ live: this.#live, log: context.log })
     this.#upkeep = new Upkeep(context, this.#snapshots, upkeep)
     const { mostLayers } = { ...upkeepRules, ...upkeep }
     this.#shortening = new Shortening(context, { live: this.#live, locks: this.#locks, mostLayers })
@@ -125,6 +128,7 @@ export class Host implements HostClient {
   async reconcile(expected: Expected): Promise<Reconciled> {
     const reconciled = await reconcile(this.#context, this.#live, expected)
     this.#upkeep.consider(expected.snapshotIds)
+    this.#clocks.start()
     return reconciled
   }
 
@@ -168,7 +172,9 @@ export class Host implements HostClient {
   }
 
   async release(capsuleId: string): Promise<void> {
-    await this.#live.get(capsuleId).vm.resume()
+    const capsule = this.#live.get(capsuleId)
+    await capsule.vm.resume()
+    capsule.isHeld = false
   }
 
   async deleteSnapshot(snapshotId: string): Promise<void> {
@@ -212,6 +218,7 @@ export class Host implements HostClient {
   }
 
   async close(): Promise<void> {
+    this.#clocks.close()
     await Promise.all([this.#upkeep.close(), this.#ready.close(), this.#shortening.close()])
     this.#live.detach()
     await this.#context.driver.close()

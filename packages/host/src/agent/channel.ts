@@ -40,6 +40,8 @@ export class AgentChannel {
   #session: ClientHttp2Session | undefined
   #linking: Promise<ClientHttp2Session> | undefined
   #held = 0
+  /** Whether secrets may still stand in what bytes go through in the guest; of one that was taken up again, nobody knows. */
+  hasResidue = true
 
   constructor(private readonly vm: Vm) {}
 
@@ -72,8 +74,8 @@ export class AgentChannel {
   }
 
   /** A request whose answer is JSON of a known shape. */
-  async json<T extends z.ZodType>(ask: Ask, schema: T): Promise<z.output<T>> {
-    const { body } = await this.open(ask)
+  async json<T extends z.ZodType>(ask: Ask, schema: T, send?: Send): Promise<z.output<T>> {
+    const { body } = await this.open(ask, send)
     const onHeld = (bytes: number) => this.#hold(bytes)
     const whole = await wholeBody(body, { most: MOST_JSON, ms: ANSWER_MS, onHeld }).catch((error: unknown) =>
       Promise.reject(failureOf(ask, error)),

@@ -1,13 +1,15 @@
 /** The first words with a guest's agent: after a boot, and after a restore. */
-import { randomBytes } from 'node:crypto'
-import { isProblem, Problem, renewables, type Renewal } from '@wrenn/wire'
+import { createHash, randomBytes } from 'node:crypto'
+import { Problem, renewables, type Renewal } from '@wrenn/wire'
 import type { AgentChannel } from './channel.js'
+import { msOf, nsOf, offsetOf, settleClock } from './clock.js'
+import { runAfterRestore } from './prepare.js'
 import { healthSchema, PROTOCOL, renewedSchema, type AgentHealth } from './shapes.js'
 
-/** What each start renews, and without which it fails. */
-const mustRenew = ['random', 'clock', 'hostname', 'machine_id', 'identity']
+/** What each start renews, and without which it fails. SSH host keys are only where there are some: that fails by itself. */
+const mustRenew = renewables.filter((part) => part !== 'ssh_host_keys')
 const SEED_BYTES = 64
-const RENEW_MS = 10_000
+const RENEW_MS = 30_000
 
 /** Asks a guest's agent for its versions. */
 export async function askHealth(channel: AgentChannel, signal: AbortSignal): Promise<AgentHealth> {
@@ -30,32 +32,42 @@ export interface Identity {
 }
 
 /**
- * Makes a restored guest a machine of its own: fresh randomness, the present time, a name. Fails unless the agent
- * confirms every part.
+ * Makes a restored guest a machine of its own: fresh randomness, the present time, a name, keys; and lets its programs
+ * take part. Fails unless the agent confirms every part, and the clock is right.
  */
 export async function renew(channel: AgentChannel, { capsuleId, template }: Identity): Promise<Renewal> {
+  const signal = AbortSignal.timeout(RENEW_MS)
+  const sent = Date.now()
   const json = {
     seed: randomBytes(SEED_BYTES).toString('base64'),
-    unix_time_ns: String(BigInt(Date.now()) * 1_000_000n),
+    unix_time_ns: nsOf(sent),
     hostname: capsuleId,
-    machine_id: randomBytes(16).toString('hex'),
+    machine_id: machineIdOf(capsuleId),
     capsule_id: capsuleId,
     template,
   }
-  const signal = AbortSignal.timeout(RENEW_MS)
-  const { renewed } = await channel.json({ method: 'POST', path: '/v1/renew', json, signal }, renewedSchema)
-  const missing = mustRenew.filter((part) => !renewed.includes(part))
-  if (missing.length > 0) throw new Problem('agent_error', `The capsule did not renew its ${missing.join(', ')}.`)
-  const known = renewables.filter((part) => renewed.includes(part))
-  return { at: new Date().toISOString(), renewed: known, clock_offset_ms: 0, hooks: [] }
+  const told = await channel.json({ method: 'POST', path: '/v1/renew', json, signal }, renewedSchema)
+  const received = Date.now()
+  const missing = mustRenew.filter((part) => !told.renewed.includes(part))
+  if (missing.length > 0 || told.unix_time_ns === undefined) throw notRenewed(missing)
+  // It took the time of the question for its own when that arrived.
+  const first = offsetOf({ sent, received, arrived: sent, answered: msOf(told.unix_time_ns) })
+  const clock_offset_ms = await settleClock(channel, first, signal)
+  return {
+    at: new Date().toISOString(),
+    renewed: renewables.filter((part) => told.renewed.includes(part)),
+    clock_offset_ms,
+    hooks: told.has_hooks ? await runAfterRestore(channel) : [],
+  }
 }
 
-/** Gets a guest ready for a capture: what it holds back of its file systems is written. */
-export async function prepare(channel: AgentChannel, ms: number): Promise<void> {
-  try {
-    await channel.done({ method: 'POST', path: '/v1/prepare', signal: AbortSignal.timeout(ms) })
-  } catch (error) {
-    if (isProblem(error)) throw error
-    throw new Problem('agent_error', `The capsule did not get ready for the capture in ${ms} ms.`, { cause: error })
-  }
+/** The machine id of a capsule: its own for as long as it lives, and no other capsule's. */
+function machineIdOf(capsuleId: string): string {
+  return createHash('sha256').update(`machine id of ${capsuleId}`).digest('hex').slice(0, 32)
+}
+
+function notRenewed(missing: string[]): Problem {
+  return new Problem('agent_error', `The capsule did not renew its ${missing.join(', ') || 'clock'}.`, {
+    hint: 'Its template may be of an older version of this server: make it anew.',
+  })
 }

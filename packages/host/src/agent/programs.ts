@@ -75,6 +75,7 @@ async function start(
     stdin: spec.pty ? undefined : stdin,
   }
   const frame = encodeFrame(frameTypes.start, Buffer.from(JSON.stringify(json)))
+  channel.hasResidue ||= Object.keys(spec.envs ?? {}).length > 0
   const { body } = await channel.open({ method: 'POST', path: '/v1/exec', signal }, (request) => {
     // The end of the request is that of an attached program's stdin.
     if (stdin && !isDetached) request.write(frame)

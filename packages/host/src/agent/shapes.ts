@@ -1,13 +1,28 @@
 /** What the agent says, parsed once here: the guest is not trusted. */
-import { fileEntrySchema, Problem, processSchema, sessionIdSchema, type ErrorCode } from '@wrenn/wire'
+import { fileEntrySchema, hookSchema, Problem, processSchema, sessionIdSchema, type ErrorCode } from '@wrenn/wire'
 import { z } from 'zod'
 
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 export const healthSchema = z.object({ version: z.string().max(64), protocol: z.int(), kernel: z.string().max(256) })
 export type AgentHealth = z.infer<typeof healthSchema>
 
-export const renewedSchema = z.object({ renewed: z.array(z.string().max(64)).max(64) })
+/** Nanoseconds since 1970. */
+const unixTimeSchema = z.string().regex(/^\d{1,19}$/)
+export const clockSchema = z.object({ unix_time_ns: unixTimeSchema })
+export const renewedSchema = z.object({
+  renewed: z.array(z.string().max(64)).max(64),
+  // An agent of before does not say these.
+  unix_time_ns: unixTimeSchema.optional(),
+  has_hooks: z.boolean().default(false),
+})
+/** Bounded more than what is told of it: 4 KiB that are no text become three times as much. */
+const toldHookSchema = hookSchema.extend({
+  name: z.string().min(1).max(255),
+  duration_ms: z.int().min(0),
+  output: z.string().max(3 * 4096),
+})
+export const hooksSchema = z.object({ hooks: z.array(toldHookSchema).max(64) })
 export const startedSchema = z.object({
   id: sessionIdSchema,
   pid: z.int().min(1),

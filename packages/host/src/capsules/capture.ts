@@ -2,7 +2,7 @@
 import { link, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isProblem, Problem, type CaptureSpec, type Purpose, type SnapshotInfo } from '@wrenn/wire'
-import { prepare } from '../agent/greet.js'
+import { prepare } from '../agent/prepare.js'
 import type { Context } from '../context.js'
 import { freeze, makeLayer } from '../disk/directory.js'
 import { removeDirectory } from '../fs/durable.js'
@@ -16,7 +16,7 @@ import type { WrittenMemory } from '../vmm/types.js'
 import type { LiveCapsule } from './live.js'
 import { writeRecord } from './record.js'
 
-/** How long the agent may take to get ready. */
+/** How long the agent may take to get ready, without hooks. */
 const PREPARE_MS = 15_000
 
 type Capture = Omit<CaptureSpec, 'capsuleId'>
@@ -27,12 +27,18 @@ type Capture = Omit<CaptureSpec, 'capsuleId'>
  */
 export async function captureCapsule(context: Context, capsule: LiveCapsule, spec: Capture): Promise<SnapshotInfo> {
   const watch = new Stopwatch()
+  capsule.isHeld = true
   try {
+    const hooks = await prepare(capsule.channel, PREPARE_MS)
+    watch.lap('prepare')
     const { manifest } = await capture(context, capsule, { ...spec, watch })
     const { vcpus, memory_mb: memoryMb, versions: metadata } = manifest
-    return { vcpus, memoryMb, sizeBytes: ownBytes(manifest), metadata, hooks: [], timings: watch.timings }
+    return { vcpus, memoryMb, sizeBytes: ownBytes(manifest), metadata, hooks, timings: watch.timings }
   } catch (error) {
+    capsule.isHeld = false
     throw captureProblem(error)
+  } finally {
+    if (spec.keepSource) capsule.isHeld = false
   }
 }
 
@@ -44,9 +50,6 @@ async function capture(
   const { layers } = capsule.record
   const lasting = purpose !== 'fork'
   await using undo = new Undo(log)
-  await prepare(capsule.channel, PREPARE_MS)
-  watch.lap('prepare')
-
   const staged = await stage(paths.staging, snapshotId)
   undo.add('staged snapshot', () => rm(staged, { recursive: true, force: true }))
   // A capsule that lives on writes to a new layer from here on. One that does not writes no more at all, unless the

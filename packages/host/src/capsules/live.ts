@@ -14,6 +14,8 @@ export interface LiveCapsule {
   channel: AgentChannel
   guest: Guest
   record: CapsuleRecord
+  /** Whether it is being captured, or was left held by that: its agent may not answer. */
+  isHeld: boolean
 }
 
 /** Puts the parts of a capsule together. */
@@ -21,7 +23,7 @@ export function liveCapsule(
   { dir, vm, record }: Pick<LiveCapsule, 'dir' | 'vm' | 'record'>,
   channel = new AgentChannel(vm),
 ): LiveCapsule {
-  return { id: record.capsule_id, dir, vm, channel, guest: guestOf(channel), record }
+  return { id: record.capsule_id, dir, vm, channel, guest: guestOf(channel), record, isHeld: false }
 }
 
 type Gone = (capsuleId: string, reason: string) => void

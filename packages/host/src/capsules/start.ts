@@ -65,6 +65,7 @@ async function restoreCapsule(
   await channel.connect(AGENT_MS)
   watch.lap('agent')
   const renewal = await renew(channel, { capsuleId, template })
+  channel.hasResidue = false
   watch.lap('renewal')
 
   const record: CapsuleRecord = {

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Problem, type VerifiedPart } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
-import { askHealth, prepare } from '../agent/greet.js'
+import { askHealth } from '../agent/greet.js'
+import { prepare } from '../agent/prepare.js'
 import type { AgentHealth } from '../agent/shapes.js'
 import type { Context } from '../context.js'
 import { freeze, makeMachineDirectory, makeSparseFile, type MachineDirectory } from '../disk/directory.js'
@@ -39,7 +40,7 @@ export interface Size {
 const BOOT_TRIES_MS = [15_000, 15_000, 20_000, 30_000, 60_000]
 const PREPARE_MS = 60_000
 /** Part of the name of what is ready; raised when what is done before the capture changes. */
-const READY = 2
+const READY = 3
 /**
  * What every boot's command line begins with. The console is for error messages alone. Memory is wiped when it is freed rather than
  * when it is given out: what a program left behind reaches no snapshot, and takes no room in one. What nothing in a

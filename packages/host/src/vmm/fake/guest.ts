@@ -12,6 +12,8 @@ export interface GuestState {
   tree: TreeState
   sessions: SessionState[]
   hostname: string
+  /** How far its clock is ahead, in milliseconds. */
+  clockOffsetMs?: number | undefined
 }
 
 export class FakeGuest {
@@ -19,18 +21,27 @@ export class FakeGuest {
   readonly ports = new Ports()
   readonly sessions: Sessions
   hostname: string
+  clockOffsetMs: number
+  /** What programs are told of whose they are. */
+  identity: Record<string, string> = {}
 
   /** @param disk what the disk holds; undefined for an empty one */
   constructor(state?: GuestState, disk?: TreeState) {
     this.tree = new Tree({ ...emptyTree, ...disk, ...state?.tree })
     this.hostname = state?.hostname ?? 'wrenn'
-    this.sessions = new Sessions({ tree: this.tree, ports: this.ports, hostname: () => this.hostname })
+    this.clockOffsetMs = state?.clockOffsetMs ?? 0
+    this.sessions = new Sessions({
+      tree: this.tree,
+      ports: this.ports,
+      hostname: () => this.hostname,
+      identity: () => this.identity,
+    })
     for (const session of state?.sessions ?? []) this.sessions.resume(session)
   }
 
   get state(): GuestState {
     const tree = this.#files(isInMemory)
-    return { tree, sessions: this.sessions.state, hostname: this.hostname }
+    return { tree, sessions: this.sessions.state, hostname: this.hostname, clockOffsetMs: this.clockOffsetMs }
   }
 
   /** What is to be on the disk. */

@@ -7,6 +7,8 @@ export interface Surroundings {
   tree: Tree
   ports: Ports
   hostname: () => string
+  /** Variables of every program. */
+  identity: () => Record<string, string>
 }
 
 export interface Run extends Surroundings {

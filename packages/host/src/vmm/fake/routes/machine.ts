@@ -1,5 +1,9 @@
+import { renewables } from '@wrenn/wire'
+import { msOf, nsOf } from '../../../agent/clock.js'
 import { PROTOCOL } from '../../../agent/shapes.js'
-import { jsonOf, type Routes } from './call.js'
+import type { FakeGuest } from '../guest.js'
+import { hasHooks, runHooks } from '../hooks.js'
+import { bytesOf, jsonOf, type Routes } from './call.js'
 
 const GiB = 1024 ** 3
 
@@ -12,10 +16,34 @@ export const machineRoutes: Routes = {
     processes: guest.sessions.list().length,
     load: [0, 0, 0],
   }),
-  'POST /v1/prepare': () => undefined,
-  'POST /v1/renew': async ({ guest, stream }) => {
-    const { hostname } = (await jsonOf(stream)) as { hostname: string }
-    guest.hostname = hostname
-    return { renewed: ['random', 'clock', 'hostname', 'machine_id', 'identity'] }
+  'POST /v1/prepare': async ({ guest, stream }) => {
+    await bytesOf(stream)
+    return { hooks: await runHooks(guest, 'before-snapshot') }
   },
+  'POST /v1/after-restore': async ({ guest }) => ({ hooks: await runHooks(guest, 'after-restore') }),
+  'POST /v1/renew': async ({ guest, stream }) => {
+    const asked = (await jsonOf(stream)) as Asked
+    guest.hostname = asked.hostname
+    guest.identity = { WRENN_CAPSULE_ID: asked.capsule_id, WRENN_TEMPLATE: asked.template }
+    guest.clockOffsetMs = msOf(asked.unix_time_ns) - Date.now()
+    const renewed = renewables.filter((part) => part !== 'ssh_host_keys')
+    return { renewed, has_hooks: hasHooks(guest, 'after-restore'), unix_time_ns: clockOf(guest) }
+  },
+  'GET /v1/clock': ({ guest }) => ({ unix_time_ns: clockOf(guest) }),
+  'POST /v1/clock': async ({ guest, stream }) => {
+    const { by_ns } = (await jsonOf(stream)) as { by_ns: string }
+    guest.clockOffsetMs += msOf(by_ns)
+    return undefined
+  },
+}
+
+interface Asked {
+  hostname: string
+  capsule_id: string
+  template: string
+  unix_time_ns: string
+}
+
+function clockOf({ clockOffsetMs }: FakeGuest): string {
+  return nsOf(Date.now() + clockOffsetMs)
 }

@@ -123,7 +123,12 @@ export class Session {
     const killed = new Promise<number>((resolve) => signal.addEventListener('abort', () => resolve(-1), { once: true }))
     const work = program({
       ...where,
-      ...{ args, env: { HOME: '/root', PATH: '/bin', ...envs }, killed: signal, terminal: this.#terminal },
+      ...{
+        args,
+        env: { HOME: '/root', PATH: '/bin', ...where.identity(), ...envs },
+        killed: signal,
+        terminal: this.#terminal,
+      },
       stdin: (until) => this.#stdin.read(until),
       out: this.#writer('stdout'),
       err: this.#writer('stderr'),

@@ -1,0 +1,64 @@
+/** Getting ready for a capture, and the programs in the capsule that take part in captures and restores. */
+import type { ClientHttp2Stream } from 'node:http2'
+import { isProblem, Problem, type HookResult } from '@wrenn/wire'
+import { roomIn } from '../wait.js'
+import type { AgentChannel } from './channel.js'
+import { hooksSchema } from './shapes.js'
+
+/** How long the agent may take: it gives hooks half of that. */
+const HOOKS_MS = 60_000
+/** How much of a failed hook's output an error tells, in characters. */
+const TOLD = 400
+/**
+ * What fills all buffers of the guest that our bytes go through: they are used in turn, and keep what they held. The port
+ * has 1024 (the size that QEMU's virtio-mmio gives every queue) of 4 KiB; some more, since not each is filled to its end.
+ */
+const RINSE_BYTES = 1.25 * 1024 * 4096
+const ZEROS = Buffer.alloc(64 * 1024)
+
+/**
+ * Gets a guest ready for a capture: its programs are asked, what it holds back of its file systems is written, and where
+ * secrets went to it, what is left of them on their way is overwritten.
+ *
+ * @param ms how long that may take without hooks
+ * @throws {Problem} `agent_error` when a hook fails, or it takes too long
+ */
+export async function prepare(channel: AgentChannel, ms: number): Promise<HookResult[]> {
+  const limit = Math.max(ms, HOOKS_MS)
+  const signal = AbortSignal.timeout(limit)
+  const hasResidue = channel.hasResidue
+  channel.hasResidue = false
+  try {
+    const ask = { method: 'POST', path: '/v1/prepare', signal, isEndless: true } as const
+    const { hooks } = await channel.json(ask, hooksSchema, hasResidue ? rinse : undefined)
+    const failed = hooks.find(({ exit_code }) => exit_code !== 0)
+    if (failed) throw hookFailed(failed)
+    return hooks
+  } catch (error) {
+    channel.hasResidue ||= hasResidue
+    if (isProblem(error)) throw error
+    throw new Problem('agent_error', `The capsule did not get ready for the capture in ${limit} ms.`, { cause: error })
+  }
+}
+
+async function rinse(body: ClientHttp2Stream): Promise<void> {
+  for (let sent = 0; sent < RINSE_BYTES && !body.destroyed; sent += ZEROS.length) {
+    if (!body.write(ZEROS)) await roomIn(body)
+  }
+  body.end()
+}
+
+/** Runs what is to run after a restore. What fails of it is told and nothing else. */
+export async function runAfterRestore(channel: AgentChannel): Promise<HookResult[]> {
+  const signal = AbortSignal.timeout(HOOKS_MS)
+  const ask = { method: 'POST', path: '/v1/after-restore', signal, isEndless: true } as const
+  return (await channel.json(ask, hooksSchema)).hooks
+}
+
+function hookFailed({ name, exit_code, timed_out, output }: HookResult): Problem {
+  const how = timed_out ? 'did not end in time' : exit_code === undefined ? 'was not run' : `failed (${exit_code})`
+  const said = output.trim().slice(-TOLD)
+  return new Problem('agent_error', `The hook /etc/wrenn/before-snapshot.d/${name} ${how}${said && `: ${said}`}`, {
+    hint: 'The capsule runs on. Mend the hook, or remove it, and try again.',
+  })
+}
