@@ -15,6 +15,7 @@ mod limits;
 mod link;
 mod log;
 mod metrics;
+mod net;
 mod pipe;
 mod pool;
 mod port;

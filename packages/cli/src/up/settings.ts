@@ -2,7 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import { keyForm } from '@wrenn/wire'
 import { z } from 'zod'
+import type { NetworkSettings } from '@wrenn/host'
 import { defaultDataDir } from '../data-dir.js'
+import { networkSettings, networkVariables } from './network.js'
 
 /** Where `cargo build` puts the agent. */
 const BUILT_AGENT = fileURLToPath(
@@ -34,6 +36,7 @@ const known = z.object({
   WRENN_METRICS_TOKEN: z.string().min(16, 'must be at least 16 characters').optional(),
   WRENN_TEMPLATES: templates.optional(),
   WRENN_ACCELERATOR: z.enum(['auto', 'kvm', 'tcg'], 'must be auto, kvm or tcg').default('auto'),
+  ...networkVariables,
 })
 
 /** Settings of the clients, which may be in the same environment. */
@@ -52,6 +55,7 @@ export interface Settings {
   proxyAuth: boolean
   /** What is to be shown for the metrics of the server. */
   metricsToken: string | undefined
+  network: NetworkSettings
 }
 
 export class SettingsError extends Error {
@@ -87,5 +91,6 @@ export function readSettings(env: NodeJS.ProcessEnv, uid = process.getuid?.()): 
     accelerator: WRENN_ACCELERATOR,
     proxyAuth: WRENN_PROXY_AUTH === 'true',
     metricsToken: WRENN_METRICS_TOKEN,
+    network: networkSettings(parsed.data),
   }
 }

@@ -3,6 +3,7 @@ import { AgentChannel } from '../agent/channel.js'
 import { guestOf } from '../agent/guest.js'
 import { removeDirectory } from '../fs/durable.js'
 import type { Context } from '../context.js'
+import type { Slot } from '../network/slot.js'
 import type { Vm } from '../vmm/types.js'
 import type { CapsuleRecord } from './record.js'
 
@@ -14,14 +15,16 @@ export interface LiveCapsule {
   channel: AgentChannel
   guest: Guest
   record: CapsuleRecord
+  /** Absent where the host gives none. */
+  network: Slot | undefined
 }
 
 /** Puts the parts of a capsule together. */
 export function liveCapsule(
-  { dir, vm, record }: Pick<LiveCapsule, 'dir' | 'vm' | 'record'>,
+  { dir, vm, record, network }: Pick<LiveCapsule, 'dir' | 'vm' | 'record' | 'network'>,
   channel = new AgentChannel(vm),
 ): LiveCapsule {
-  return { id: record.capsule_id, dir, vm, channel, guest: guestOf(channel), record }
+  return { id: record.capsule_id, dir, vm, channel, guest: guestOf(channel), record, network }
 }
 
 type Gone = (capsuleId: string, reason: string) => void
@@ -62,6 +65,7 @@ export class LiveCapsules {
     this.#capsules.delete(capsule.id)
     capsule.channel.close()
     await capsule.vm.stop()
+    this.#releaseNetwork(capsule)
     await removeDirectory(capsule.dir, this.context.paths.staging)
   }
 
@@ -74,12 +78,17 @@ export class LiveCapsules {
     this.#capsules.clear()
   }
 
+  #releaseNetwork({ network }: LiveCapsule): void {
+    if (network) this.context.network.release(network)
+  }
+
   async #ended(capsule: LiveCapsule, reason: string): Promise<void> {
     if (this.#capsules.get(capsule.id) !== capsule) return
     this.#capsules.delete(capsule.id)
     capsule.channel.close()
     this.context.log.error({ capsule: capsule.id, reason }, 'a capsule ended by itself')
     for (const listener of this.#listeners) listener(capsule.id, reason)
+    this.#releaseNetwork(capsule)
     await removeDirectory(capsule.dir, this.context.paths.staging).catch((err: unknown) => {
       this.context.log.error({ err, capsule: capsule.id }, 'its directory could not be removed')
     })

@@ -39,7 +39,7 @@ export interface Size {
 const BOOT_TRIES_MS = [15_000, 15_000, 20_000, 30_000, 60_000]
 const PREPARE_MS = 60_000
 /** Part of the name of what is ready; raised when what is done before the capture changes. */
-const READY = 2
+const READY = 3
 /**
  * What every boot's command line begins with. The console is for error messages alone. Memory is wiped when it is freed rather than
  * when it is given out: what a program left behind reaches no snapshot, and takes no room in one. What nothing in a

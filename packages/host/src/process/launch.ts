@@ -14,6 +14,8 @@ export interface Launch {
   uid?: number | undefined
   /** The one group that it is in; of its own, with the user's number, when absent. */
   gid?: number | undefined
+  /** The path of the network namespace that it runs in; ours when absent. It takes root. */
+  namespace?: string | undefined
 }
 
 export interface Launched {
@@ -29,14 +31,15 @@ export interface Launched {
  *
  * @throws when the program cannot be started
  */
-export async function launch({ program, args, cwd, logFile, uid, gid }: Launch): Promise<Launched> {
+export async function launch({ cwd, logFile, uid, gid, namespace, ...called }: Launch): Promise<Launched> {
   const log = openSync(logFile, 'a', 0o644)
   try {
+    const { program, args } = namespace ? within(namespace, { uid, gid, ...called }) : called
     const child = spawn(program, args, {
       cwd,
       detached: true,
       // libuv gives up all supplementary groups together with the user.
-      ...(uid === undefined ? {} : { uid, gid: gid ?? uid }),
+      ...(uid === undefined || namespace ? {} : { uid, gid: gid ?? uid }),
       env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
       stdio: ['ignore', log, log, 'pipe'],
     })
@@ -46,5 +49,16 @@ export async function launch({ program, args, cwd, logFile, uid, gid }: Launch):
     return { child, pid: child.pid!, channel }
   } finally {
     closeSync(log)
+  }
+}
+
+/** The call that goes into a namespace first, which takes our rights, and gives them up there. */
+function within(
+  namespace: string,
+  { program, args, uid = 0, gid = uid }: Pick<Launch, 'program' | 'args' | 'uid' | 'gid'>,
+): Pick<Launch, 'program' | 'args'> {
+  return {
+    program: 'nsenter',
+    args: [`--net=${namespace}`, `--setuid=${uid}`, `--setgid=${gid}`, '--', program, ...args],
   }
 }

@@ -15,7 +15,7 @@ export const QEMU = 'qemu-system-x86_64'
 export const GREETING_MS = 20_000
 
 export interface SpawnQemu {
-  spec: Pick<BootSpec, 'runDir' | 'logFile' | 'uid' | 'memory'>
+  spec: Pick<BootSpec, 'runDir' | 'logFile' | 'uid' | 'memory' | 'network'>
   needs: Needs
   args: (accelerator: Accelerator) => string[]
   runTask: RunTask
@@ -35,6 +35,7 @@ export async function spawnQemu({ spec, needs, args, runTask, signal }: SpawnQem
     args: args(accelerator),
     cwd: spec.runDir,
     logFile: spec.logFile,
+    namespace: spec.network?.namespace,
     uid: spec.uid,
     gid: accelerator.name === 'kvm' ? (await stat('/dev/kvm')).gid : undefined,
   })
