@@ -69,7 +69,7 @@ export const CARD = 'card'
 const CARD_MAC = '02:77:72:6e:6e:02'
 /** What a card can do depends on what it is connected to, unless all of that is off: a state fits whether it is or not. */
 const CARD_WITHOUT =
-  'csum,gso,guest_csum,guest_tso4,guest_tso6,guest_ecn,guest_ufo,guest_uso4,guest_uso6,host_tso4,host_tso6,host_ecn,host_ufo,host_uso,ctrl_vq,ctrl_guest_offloads,guest_announce'
+  'csum,gso,guest_csum,guest_tso4,guest_tso6,guest_ecn,guest_ufo,guest_uso4,guest_uso6,host_tso4,host_tso6,host_ecn,host_ufo,host_uso,ctrl_vq,ctrl_rx,ctrl_rx_extra,ctrl_vlan,ctrl_mac_addr,ctrl_guest_offloads,guest_announce'
 
 function card(network: VmNetwork | undefined): string[] {
   const off = CARD_WITHOUT.split(',').map((feature) => `${feature}=off`)
