@@ -48,7 +48,7 @@ def icmp(address, _port):
             kind, _, _, got, _ = struct.unpack("!BBHHH", packet[20:28])
             if sender == address and kind == 0 and got == number:
                 return "reached"
-            if kind == 3 and packet[44:46] == struct.pack("!BB", 8, 0)[:2]:
+            if kind == 3 and packet[48:54] == echo(checksum(echo(0)))[:6]:
                 raise OSError("unreachable")
         raise OSError("silence")
 

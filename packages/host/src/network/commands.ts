@@ -31,7 +31,8 @@ export async function nft(rules: string, namespace?: string): Promise<void> {
 
 /** What is done in a namespace by one process: settings of the kernel, rules, and commands of `ip`, in this order. */
 export interface Arrangement {
-  settings: readonly string[]
+  /** Names below /proc/sys/net, with their values. */
+  settings: Readonly<Record<string, number>>
   rules: string
   commands: readonly string[]
 }
@@ -40,7 +41,7 @@ export interface Arrangement {
 export async function arrange(namespace: string, { settings, rules, commands }: Arrangement): Promise<void> {
   const script = [
     'set -e',
-    ...settings.map((setting) => `echo 1 > /proc/sys/net/${setting}`),
+    ...Object.entries(settings).map(([name, value]) => `echo ${value} > /proc/sys/net/${name}`),
     ...[`nft -f - <<'END'`, rules, 'END'],
     ...[`ip -batch - <<'END'`, ...commands, 'END'],
   ]

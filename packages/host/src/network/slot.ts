@@ -32,6 +32,14 @@ export interface Surroundings {
   resolver: { address: string; port: number }
 }
 
+const settings = {
+  'ipv6/conf/all/disable_ipv6': 1,
+  'ipv6/conf/default/disable_ipv6': 1,
+  'ipv4/ip_forward': 1,
+  // Whoever is refused is told each time: it is only ever the guest itself.
+  'ipv4/icmp_ratelimit': 0,
+}
+
 export class Slot {
   readonly number: number
   readonly name: string
@@ -74,7 +82,7 @@ export class Slot {
         `link set ${ends.link} up`,
       ])
       await arrange(name, {
-        settings: ['ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6', 'ipv4/ip_forward'],
+        settings,
         rules:
           slotTable({ address: ends.namespace, opened }) + resolverUpdate(resolver) + policyUpdate(openNetwork, true),
         commands: [
