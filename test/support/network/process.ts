@@ -42,7 +42,7 @@ function callerOf(child: ChildProcess): Caller {
     call: <T>(method: string, ...args: unknown[]) =>
       new Promise<T>((resolve, reject) => {
         const id = next++
-        waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+        waiting.set(id, { resolve: resolve, reject })
         child.send({ id, method, args })
       }),
     end: async () => {

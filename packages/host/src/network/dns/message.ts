@@ -39,7 +39,9 @@ export function meaningOf(message: Buffer, { id, name, type }: Question): Meanin
   // Some resolvers leave the question out of an error.
   if (asked && (!isSame(asked.name, name) || asked.type !== type)) return undefined
   const of = (kind: Answer['type']) =>
-    (packet.answers ?? []).flatMap((one) => (one.type === kind && 'data' in one ? [String(one.data)] : []))
+    (packet.answers ?? []).flatMap((one) =>
+      one.type === kind && 'data' in one && typeof one.data === 'string' ? [one.data] : [],
+    )
   return { aliases: [...of('CNAME'), ...of('DNAME')], addresses: of('A') }
 }
 
