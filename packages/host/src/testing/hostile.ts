@@ -1,7 +1,17 @@
 /** Agents that are somebody else's programs, for tests. */
+import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
-import { duplexPair, type Duplex } from 'node:stream'
-import { fileChangeSchema, fileEntrySchema, isProblem, processSchema, sessionIdSchema, type Guest } from '@wrenn/wire'
+import { connect, createServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  fileChangeSchema,
+  fileEntrySchema,
+  isProblem,
+  processSchema,
+  randomHex,
+  sessionIdSchema,
+  type Guest,
+} from '@wrenn/wire'
 import fc from 'fast-check'
 import { AgentChannel } from '../agent/channel.js'
 import { encodeFrame } from '../agent/frames.js'
@@ -76,7 +86,7 @@ export async function callAll(guest: Guest, patienceMs: number): Promise<void> {
       const signal = AbortSignal.timeout(patienceMs)
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<string>((resolve) => {
-        timer = setTimeout(() => resolve(`${name} does not settle`), patienceMs + 3000)
+        timer = setTimeout(() => resolve(`${name} does not settle`), patienceMs + 8000)
       })
       const settled = call(guest, signal).then(
         () => undefined,
@@ -160,11 +170,12 @@ export function rawGuest(of: RawCase, onSaid = () => {}): { guest: Guest; end():
       port.write(Buffer.concat([...waiting, Buffer.from(of.garbage)]), onSaid)
       if (of.closes) port.end()
     }
-    if (of.early) speak()
-    else onRequest(port, speak)
+    if (!of.early) return onRequest(port, speak)
+    port.resume()
+    speak()
   }
   const openPort = async (port: AgentPort) => {
-    const [host, far] = duplexPair()
+    const [host, far] = await socketPair()
     for (const end of [host, far]) end.on('error', () => {})
     open.push(host, far)
     if (port === 'data') {
@@ -187,6 +198,17 @@ export function rawGuest(of: RawCase, onSaid = () => {}): { guest: Guest; end():
     for (const one of open) one.destroy()
   }
   return { guest: guestOf(channel), end }
+}
+
+/** Two ends of a real socket, as a vm has: Node.js treats what is only a stream differently. */
+async function socketPair(): Promise<[Socket, Socket]> {
+  const path = `\0wrenn-test-${randomHex(8)}`
+  const server = createServer().listen(path)
+  await once(server, 'listening')
+  const near = connect(path)
+  const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'connect')])) as [[Socket], unknown]
+  server.close()
+  return [near, far]
 }
 
 /** Calls back when the host has made its first request, behind the marker and the preface of HTTP/2. */
