@@ -129,7 +129,7 @@ export class Host implements HostClient {
   async reconcile(expected: Expected): Promise<Reconciled> {
     const reconciled = await reconcile(this.#context, this.#live, expected)
     this.#upkeep.consider(expected.snapshotIds)
-    this.#clocks.start()
+    this.#clocks.keep(this.#live.all())
     return reconciled
   }
 
@@ -228,7 +228,12 @@ export class Host implements HostClient {
   }
 
   #start(start: Start): Promise<StartedCapsule> {
-    return this.#starting(() => startCapsule(this.#context, this.#live, start))
+    return this.#starting(async () => {
+      const started = await startCapsule(this.#context, this.#live, start)
+      const capsule = this.#live.find(start.capsuleId)
+      if (capsule) this.#clocks.keep([capsule])
+      return started
+    })
   }
 
   #image(id: string): Image {
