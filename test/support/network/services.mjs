@@ -25,9 +25,9 @@ async function listen({ address, port, name }) {
   await once(udp, 'listening')
 }
 
-/** A name server over UDP and TCP. What is long comes over TCP alone. */
+/** A name server over UDP and TCP. */
 async function serveNames({ address, records }) {
-  const answer = (message, isTcp) => {
+  const answer = (message) => {
     const { id, questions } = decode(message)
     const [{ name, type }] = questions
     const found = records[name.toLowerCase()]
@@ -35,20 +35,19 @@ async function serveNames({ address, records }) {
     const answers = found
       .filter((one) => one.type === type || one.type === 'CNAME')
       .map((one) => ({ name, ttl: 30, ...one }))
-    const flags = !isTcp && found.length > 20 ? 1 << 9 : 0
-    return encode({ type: 'response', id, flags, questions, answers: flags ? [] : answers })
+    return encode({ type: 'response', id, questions, answers })
   }
   const udp = createSocket('udp4')
   udp.on('message', (message, from) => {
     seen.push(`name ${decode(message).questions[0].name}`)
-    udp.send(answer(message, false), from.port, from.address, () => {})
+    udp.send(answer(message), from.port, from.address, () => {})
   })
   udp.bind(53, address)
   await once(udp, 'listening')
   const tcp = createServer((socket) => {
     socket.on('error', () => {})
     socket.once('data', (data) => {
-      const said = answer(data.subarray(2), true)
+      const said = answer(data.subarray(2))
       const length = Buffer.alloc(2)
       length.writeUInt16BE(said.length)
       socket.end(Buffer.concat([length, said]))

@@ -29,7 +29,6 @@ const records = {
     { type: 'CNAME', data: 'bad.example.org' },
     { ...a(at.other), name: 'bad.example.org' },
   ],
-  'long.test': Array.from({ length: 100 }, (_, i) => a(`203.0.113.${i + 100}`)),
 }
 
 export interface World {
