@@ -2,7 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Expected, Reconciled } from '@wrenn/wire'
-import { askHealth } from '../agent/greet.js'
+import { askHealth } from '../agent/health.js'
 import type { Context } from '../context.js'
 import { entries, removeDirectory } from '../fs/durable.js'
 import { kill } from '../process/identity.js'
