@@ -20,8 +20,6 @@ const TEMPLATES = 6
 /** The server is killed in the first half of the time alone. */
 const STORM = 0.5
 const TELL_MS = 60_000
-/** How long connections that are not used any more may stay, in milliseconds. */
-const CLOSING_MS = 6_000
 
 export interface SoakPlan {
   /** It ends when both are reached. */
@@ -34,6 +32,8 @@ export interface SoakPlan {
   /** Seconds; 0: no faults. */
   faultEvery: number
   seed: number
+  /** How long nothing is done before descriptors are counted, in milliseconds: connections that are not used close by then. */
+  restMs: number
   tell: (text: string) => void
   signal: AbortSignal
 }
@@ -52,12 +52,12 @@ export async function soakSubject({ subject, client }: Soaked, plan: SoakPlan): 
   const began = performance.now()
   try {
     await warmUp(client)
-    const first = await atRest(subject)
+    const first = await atRest(subject, plan)
     const { counts, vitals } = await work(run, subject, plan)
     const operations = tally.operations
     await audit(run, tally.errors.size > 0)
     await clearAll(client, subject.dataDir)
-    const last = await atRest(subject)
+    const last = await atRest(subject, plan)
     return {
       ...{ seed: plan.seed, minutes: (performance.now() - began) / 60_000, operations },
       ...{ kinds: kindsOf(tally), errors: [...tally.errors.values()], faults: counts, wrong: tally.wrong },
@@ -119,8 +119,8 @@ async function warmUp(client: Wrenn): Promise<void> {
 }
 
 /** How many descriptors the server has when nothing goes on. */
-async function atRest({ pid }: Subject): Promise<number | undefined> {
-  await delay(CLOSING_MS)
+async function atRest({ pid }: Subject, { restMs }: SoakPlan): Promise<number | undefined> {
+  await delay(restMs)
   return (await vitalsOf(pid))?.descriptors
 }
 

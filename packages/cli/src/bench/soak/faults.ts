@@ -56,7 +56,7 @@ async function killVmm(run: Run, { subject }: FaultPlan): Promise<boolean> {
   const { capsule } = known
   const told = events.becomes(capsule.id, 'error', KNOWN_MS)
   try {
-    await Promise.all([told, subject.vmmOf(capsule.id).then((pid) => process.kill(pid, 'SIGKILL'))])
+    await Promise.all([told, subject.killVmm(capsule.id)])
     await assertIs(run, known, ['error'])
     await tally.timed('destroy after a fault', () => capsule.destroy())
   } catch (error) {

@@ -15,6 +15,8 @@ import { newIn, tracesOf } from './traces.js'
 
 /** A call may wait for a boot, which may take several tries. */
 const CALL_MS = 180_000
+/** Longer than an HTTP connection is kept that nobody uses. */
+const REST_MS = 6_000
 
 export interface SoakOptions {
   minutes: number
@@ -42,7 +44,7 @@ export async function soak(options: SoakOptions, world: World): Promise<number> 
   process.on('SIGINT', stop).on('SIGTERM', stop)
   try {
     const source = options.dataDir ?? settings.dataDir
-    const plan = { ...options, seed, tell, signal: stopping.signal }
+    const plan = { ...options, seed, tell, restMs: REST_MS, signal: stopping.signal }
     const outcome = await onOwnData({ ...settings, dataDir: source }, world, plan)
     world.stdout.write(`${options.json ? JSON.stringify(outcome, null, 2) : soakReport(outcome)}\n`)
     return complaints(outcome).length > 0 ? 1 : 0

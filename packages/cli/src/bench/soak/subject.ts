@@ -22,8 +22,8 @@ export interface Subject {
   dataDir: string
   /** The process of the server. */
   readonly pid: number
-  /** The process of a capsule's vmm. */
-  vmmOf(capsuleId: string): Promise<number>
+  /** Ends the vmm of a capsule without a warning. */
+  killVmm(capsuleId: string): Promise<void>
   /** Ends the server without a warning, and starts it again; it serves when this resolves. */
   crash(): Promise<void>
   /** Ends the server as its operator would; its capsules go on. */
@@ -61,9 +61,9 @@ export async function startSubject({ env, dataDir, agent, logFile }: StartSubjec
     get pid() {
       return child.pid!
     },
-    vmmOf: async (id) => {
+    killVmm: async (id) => {
       const record: unknown = JSON.parse(await readFile(join(dataDir, 'capsules', id, 'capsule.json'), 'utf8'))
-      return recordSchema.parse(record).vm.pid
+      process.kill(recordSchema.parse(record).vm.pid, 'SIGKILL')
     },
     crash: async () => {
       await end('SIGKILL')
