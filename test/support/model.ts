@@ -3,7 +3,7 @@
  * are made from it and done to the platform, which has to agree with it all the way.
  */
 import { createHash } from 'node:crypto'
-import type { Random } from './random.js'
+import type { Random } from '../../packages/cli/src/bench/random.js'
 
 /** The digests of files by their paths; never changed, so that it may be shared. */
 export type Files = Readonly<Record<string, string>>

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { Api } from './api.js'
 import { digest, Model, places, type Limits, type Step } from './model.js'
-import { Random } from './random.js'
+import { Random } from '../../packages/cli/src/bench/random.js'
 
 export interface Platform {
   url: string

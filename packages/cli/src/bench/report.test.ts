@@ -10,8 +10,8 @@ const conditions: Conditions = {
 const row: Result = { figure: 'some', id: 'one', title: 'a row', unit: 'ms' }
 
 test('conditions come first, then each row with its reference and what became of its aim', () => {
-  const measured = { count: 5, median: 12.34, p95: 150 }
-  const referenceMeasured = { count: 5, median: 6.17, p95: 7 }
+  const measured = { count: 5, median: 12.34, p95: 150, p99: 160 }
+  const referenceMeasured = { count: 5, median: 6.17, p95: 7, p99: 7 }
   const aim = { atMost: 1.5, of: 'ratio' as const }
   const text = report(conditions, [
     { ...row, measured, reference: 'another', referenceMeasured, ratio: 2, aim, met: false },
