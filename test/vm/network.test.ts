@@ -1,4 +1,5 @@
 /** What capsules reach and what they never reach, on real virtual machines in a world out of network namespaces. */
+import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { newId, openNetwork, type HostFacts, type NetworkPolicy } from '@wrenn/wire'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -36,7 +37,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await host.call('close').finally(() => host.end())
-  const left = (await readdir('/run/netns')).filter((name) => name.startsWith('wrenn-'))
+  const left = await namespacesLeft()
   await world.end()
   await removeDataDir(dataDir)
   expect([left, await processesIn(dataDir)]).toEqual([[], []])
@@ -82,7 +83,11 @@ async function endsOf(capsuleId: string): Promise<{ host: string; namespace: str
   return { host: `10.213.0.${last + 1}`, namespace: `10.213.0.${last + 2}` }
 }
 
-const namespacesLeft = async () => (await readdir('/run/netns')).filter((name) => name.startsWith('wrenn-'))
+/** The names of the namespaces of this test's server; others on the machine have their own. */
+async function namespacesLeft(): Promise<string[]> {
+  const owner = createHash('sha256').update(dataDir).digest('hex').slice(0, 8)
+  return (await readdir('/run/netns')).filter((name) => name.startsWith(`wrenn-${owner}-`))
+}
 
 test('the internet is reached by name and by address', async () => {
   const one = await start()
