@@ -16,14 +16,23 @@ const migrations: Record<string, Migration> = {
   '005-own': own,
 }
 
+/** The names of the migrations that a database has had. */
+async function executed(db: Kysely<Tables>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
+  if (!tables.some(({ name }) => name === 'kysely_migration')) return []
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db)
+  return rows.map(({ name }) => name)
+}
+
 /** The migrations that a database has had and that this version does not know. */
 export async function unknownMigrations(db: Kysely<Tables>): Promise<string[]> {
-  const isNew = (await db.introspection.getTables({ withInternalKyselyTables: true })).every(
-    ({ name }) => name !== 'kysely_migration',
-  )
-  if (isNew) return []
-  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db)
-  return rows.map(({ name }) => name).filter((name) => !(name in migrations))
+  return (await executed(db)).filter((name) => !(name in migrations))
+}
+
+/** Whether a database has had all migrations that there are. */
+export async function isNewest(db: Kysely<Tables>): Promise<boolean> {
+  const names = await executed(db)
+  return Object.keys(migrations).every((name) => names.includes(name))
 }
 
 /**
