@@ -37,7 +37,7 @@ test('packages import only those below them', () => {
     sdk: ['@wrenn/wire'],
     server: ['@wrenn/wire'],
     host: ['@wrenn/wire'],
-    cli: ['wrenn', '@wrenn/server', '@wrenn/host', '@wrenn/host/bench', '@wrenn/wire'],
+    cli: ['wrenn', '@wrenn/server', '@wrenn/host', '@wrenn/host/bench', '@wrenn/host/doctor', '@wrenn/wire'],
   }
   const wrong = imports.filter(({ from, to }) => isOurs(to) && !allowed[from.split('/')[0]!]!.includes(to))
   expect(wrong).toEqual([])

@@ -2,7 +2,16 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openHost, pathsOf, type DriverChoice, type Host, type Image, type UpkeepRules } from '@wrenn/host'
+import {
+  checkFormat,
+  openHost,
+  pathsOf,
+  upgradeData,
+  type DriverChoice,
+  type Host,
+  type Image,
+  type UpkeepRules,
+} from '@wrenn/host'
 import { FakeWorld, makeFakeImage } from '@wrenn/host/fake'
 import { createServer, ensureFirstKey, openStore, type Server, type Store } from '@wrenn/server'
 import { newKey } from '@wrenn/wire'
@@ -11,6 +20,8 @@ import { pino, type Logger } from 'pino'
 /** Set LOG_LEVEL to see what the server says. */
 const quiet = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' })
 
+/** Which version the tests' servers say they are. */
+const VERSION = '0.0.0-test'
 const SECRET = new Uint8Array(32).fill(7)
 
 export interface Running {
@@ -29,17 +40,21 @@ export interface Start {
   images: Image[]
   upkeep?: Partial<UpkeepRules> | undefined
   logger?: Logger | undefined
+  /** What is sealed with. */
+  secret?: Uint8Array
 }
 
 /** Starts on a data directory, which may have been used before. The key is the same each time. */
 export async function start(
-  { dataDir, driver, images, upkeep, logger = quiet }: Start,
+  { dataDir, driver, images, upkeep, logger = quiet, secret = SECRET }: Start,
   key = newKey(),
 ): Promise<Running> {
+  const from = await checkFormat(dataDir)
   const store = await openStore(join(dataDir, 'wrenn.db'))
+  await upgradeData({ dataDir, from, version: VERSION })
   await ensureFirstKey({ store, wanted: key })
   const host = await openHost({ dataDir, driver, log: logger, images, upkeep })
-  const server: Server = await createServer({ store, host, version: '0.0.0-test', logger, secret: SECRET })
+  const server: Server = await createServer({ store, host, version: VERSION, logger, secret })
   const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
   const stop = async () => {
     await server.close()

@@ -5,6 +5,7 @@ import { WrennConnectionError, WrennError } from 'wrenn'
 import { addBenchCommand } from './commands/bench.js'
 import { addCapsuleCommands } from './commands/capsule.js'
 import { addCopyCommand } from './commands/cp.js'
+import { addDoctorCommand } from './commands/doctor.js'
 import { addEventsCommand } from './commands/events.js'
 import { addKeyCommands } from './commands/key.js'
 import { addLifeCommands } from './commands/life.js'
@@ -82,6 +83,7 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
   addPruneCommand(program, world, setExitCode)
   addKeyCommands(program, world)
   addBenchCommand(program, world, setExitCode)
+  addDoctorCommand(program, world, setExitCode)
   inherit(program)
   return program
 }

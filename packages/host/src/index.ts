@@ -1,3 +1,5 @@
+export { checkFormat, DATA_FORMAT } from './data/format.js'
+export { upgradeData } from './data/upgrade.js'
 export { buildImages, imagesAreBuilt, type Image } from './images/store.js'
 export { platformTemplates } from './images/recipe.js'
 export type { Size } from './images/ready.js'

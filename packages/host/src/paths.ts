@@ -9,6 +9,7 @@
  * <data>/capsules/<id>/             a live capsule: capsule.json, its files, vmm.log, run/ (where its process works)
  * <data>/staging/                   what is being made; emptied at start
  * <data>/accelerator.json           which accelerator works here, found out once per boot of the machine
+ * <data>/format.json                which form all of this has, and which version of Wrenn gave it that
  * ```
  *
  * A snapshot's and a capsule's files are hard links: a file is there until the last that uses it is gone, and nothing
@@ -39,6 +40,7 @@ export interface Paths {
   capsules: string
   staging: string
   accelerator: string
+  format: string
   image(id: string): string
   readyOf(imageId: string): string
   ready(imageId: string, size: string): string
@@ -57,6 +59,7 @@ export function pathsOf(data: string): Paths {
     capsules: below('capsules'),
     staging: below('staging'),
     accelerator: below('accelerator.json'),
+    format: below('format.json'),
     image: (id) => below('images', id),
     readyOf: (imageId) => below('images', imageId, names.ready),
     ready: (imageId, size) => below('images', imageId, names.ready, size),

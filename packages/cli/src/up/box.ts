@@ -1,7 +1,7 @@
 /** One machine's Wrenn: store, host and server put together in one process. */
 import { join } from 'node:path'
 import { mkdir } from 'node:fs/promises'
-import { openHost, type Host, type Image } from '@wrenn/host'
+import { checkFormat, openHost, upgradeData, type Host, type Image } from '@wrenn/host'
 import { createServer, openStore, type Server, type Store, type Tls } from '@wrenn/server'
 import type { Logger } from 'pino'
 import { secretOf } from './secret.js'
@@ -10,10 +10,23 @@ import type { Settings } from './settings.js'
 /** The size that platform templates are made ready for ahead of their first start: the API's default. */
 const DEFAULT_SIZE = { vcpus: 1, memoryMb: 512 }
 
-/** Opens the store, which also keeps a second server off the data directory. */
-export async function openBoxStore(dataDir: string): Promise<Store> {
+/**
+ * Opens the store, which also keeps a second server off the data directory, and brings that to the form of today.
+ *
+ * @param version the product's
+ * @throws Problem `conflict` when another server uses it, or a newer version of Wrenn made it
+ */
+export async function openBoxStore(dataDir: string, version: string): Promise<Store> {
+  const from = await checkFormat(dataDir)
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  return openStore(join(dataDir, 'wrenn.db'))
+  const store = await openStore(join(dataDir, 'wrenn.db'))
+  try {
+    await upgradeData({ dataDir, from, version })
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 export interface OpenBox {

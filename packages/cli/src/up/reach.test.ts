@@ -15,7 +15,7 @@ let dir: string
 let store: Store
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'wrenn-reach-'))
-  store = await openBoxStore(dir)
+  store = await openBoxStore(dir, '0.0.0-test')
 })
 afterEach(async () => {
   await store.close()
@@ -63,7 +63,7 @@ describe('beyond this machine', () => {
     expect(said.mock.calls.join()).toContain('no API key is usable here')
     said.mockRestore()
     await expect(stat(file())).rejects.toThrow('ENOENT')
-    store = await openBoxStore(dir)
+    store = await openBoxStore(dir, '0.0.0-test')
     expect(await keys()).toEqual([])
   })
 })

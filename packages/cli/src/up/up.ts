@@ -37,7 +37,7 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
         new SettingsError([`WRENN_AGENT: there is no agent at ${settings.agent}; npm run setup builds it`]),
       ),
     )
-    const store = await openBoxStore(settings.dataDir)
+    const store = await openBoxStore(settings.dataDir, version)
     try {
       await serve(settings, store, stopping.signal)
     } finally {

@@ -5,8 +5,12 @@ import { groupFolder, Groups } from '../jail/groups.js'
 import { FakeDriver } from './fake/driver.js'
 import type { FakeWorld } from './fake/world.js'
 import { QemuDriver } from './qemu/driver.js'
-import { probeQemu } from './qemu/probe.js'
+import { OLDEST, probeQemu } from './qemu/probe.js'
+import { QEMU } from './qemu/spawn.js'
 import type { BootSpec, Vm, VmmDriver } from './types.js'
+
+/** For who looks at a machine before anything runs on it. */
+export { OLDEST as oldestQemu, QEMU as qemuProgram }
 
 /** Which driver, and how it is set. */
 export type DriverChoice = { kind: 'qemu'; accelerator: 'auto' | 'kvm' | 'tcg' } | { kind: 'fake'; world: FakeWorld }

@@ -13,7 +13,7 @@ import { accelerators, type Accelerator } from './machine.js'
 import { QEMU } from './places.js'
 
 /** From 8.2 on, a read-only memory file can be mapped privately and written there. */
-const OLDEST = [8, 2] as const
+export const OLDEST = [8, 2] as const
 const KVM = '/dev/kvm'
 
 const verdictSchema = z.object({
