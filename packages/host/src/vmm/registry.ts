@@ -6,7 +6,7 @@ import { FakeDriver } from './fake/driver.js'
 import type { FakeWorld } from './fake/world.js'
 import { QemuDriver } from './qemu/driver.js'
 import { OLDEST, probeQemu } from './qemu/probe.js'
-import { QEMU } from './qemu/spawn.js'
+import { QEMU } from './qemu/places.js'
 import type { BootSpec, Vm, VmmDriver } from './types.js'
 
 /** For who looks at a machine before anything runs on it. */
