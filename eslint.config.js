@@ -32,6 +32,8 @@ export default tseslint.config(
     files: ['**/*.mjs', '*.config.js'],
     languageOptions: {
       globals: {
+        AbortSignal: 'readonly',
+        Buffer: 'readonly',
         process: 'readonly',
         console: 'readonly',
         URL: 'readonly',

@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::limits::prefer;
+use crate::net;
 use crate::small;
 use crate::system::{chroot_here, load_module, loopback_up, mount, set_hostname};
 
@@ -27,6 +28,7 @@ pub fn start() -> Result<(), String> {
     step("moving to the disk", move_to_disk())?;
     step("mounting the rest", mount_rest())?;
     step("bringing up the loopback interface", loopback_up())?;
+    step("bringing up the network", net::up())?;
     step("setting the hostname", set_hostname("wrenn"))?;
     // When memory is used up, the kernel never ends process 1 for it; processors it has to be given.
     step("preferring the agent", prefer())

@@ -18,6 +18,7 @@ mod limits;
 mod link;
 mod log;
 mod metrics;
+mod net;
 mod own;
 mod pipe;
 mod pool;

@@ -41,6 +41,9 @@ const needed = [
     why: "checks the packages' signatures",
     isThere: () => existsSync('/usr/share/keyrings/debian-archive-keyring.gpg'),
   },
+  { package: 'iproute2', why: "makes the capsules' networks, as root", isThere: () => !isRoot || has('ip') },
+  { package: 'nftables', why: 'holds their rules, as root', isThere: () => !isRoot || has('nft') },
+  { package: 'util-linux', why: 'runs the virtual machines in them', isThere: () => !isRoot || has('nsenter') },
   { package: 'uidmap', why: 'lets templates be built without root', isThere: () => isRoot || has('newuidmap') },
   { package: 'gcc', why: 'links the guest agent', isThere: () => Boolean(process.env.WRENN_AGENT) || has('cc') },
   {

@@ -31,6 +31,9 @@ async function build(dataDir: string, templates?: string[], onStep?: (step: stri
   }
 }
 
+/** The images of a data directory that was made by `freshDataDir`. */
+export const imagesIn = (dataDir: string, templates: string[]): Promise<Image[]> => build(dataDir, templates)
+
 /** Builds templates in the cache with their memory of the default size, unless they are there. */
 export async function makeTemplates(say: (text: string) => void, templates?: string[]): Promise<void> {
   await mkdir(cache, { recursive: true, mode: 0o700 })

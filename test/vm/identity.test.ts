@@ -63,9 +63,10 @@ async function place(machine: Machine, path: string, text: string): Promise<void
 async function lookAt(machine: Machine) {
   const asked = Date.now()
   const time = Number(await machine.run('date +%s%N')) / 1e6
-  // Whenever in between it was read.
-  expect(time).toBeGreaterThan(asked - 150)
-  expect(time).toBeLessThan(Date.now() + 150)
+  // Whenever in between it was read. How near it is at the start tells the renewal: an emulated processor that is busy
+  // loses time from then on, until the clock is looked at.
+  expect(time).toBeGreaterThan(asked - 1000)
+  expect(time).toBeLessThan(Date.now() + 1000)
   const own = [
     'head -c 16 /dev/urandom | od -An -tx1',
     'cat /etc/machine-id',
@@ -178,5 +179,5 @@ test('a clock that went wrong is put right, also of a capsule that was taken up 
   await machines.end()
   await wrenn.restart()
   machines = new Machines(wrenn.host)
-  await expect.poll(async () => Math.abs(await off()), { timeout: 20_000 }).toBeLessThan(1000)
+  await expect.poll(async () => Math.abs(await off()), { timeout: 30_000 }).toBeLessThan(250)
 })

@@ -23,6 +23,7 @@ import {
 import pLimit from 'p-limit'
 import { captureCapsule } from './capsules/capture.js'
 import { ClockKeeper } from './capsules/clock-keeper.js'
+import { governCapsule, noteNetwork } from './capsules/govern.js'
 import { LiveCapsules } from './capsules/live.js'
 import { reconcile } from './capsules/reconcile.js'
 import { diskBytesOf, sample } from './capsules/sample.js'
@@ -90,7 +91,7 @@ export class Host implements HostClient {
       accelerator: needs.accelerator,
       acceleratorReason,
       limits: this.#limits,
-      network: { isThere: false, reason: 'this host gives none' },
+      network: this.#context.network.facts,
     }
   }
 
@@ -128,7 +129,7 @@ export class Host implements HostClient {
   async reconcile(expected: Expected): Promise<Reconciled> {
     const reconciled = await reconcile(this.#context, this.#live, expected)
     this.#upkeep.consider(expected.snapshotIds)
-    this.#clocks.start()
+    this.#clocks.keep(this.#live.all())
     return reconciled
   }
 
@@ -137,7 +138,7 @@ export class Host implements HostClient {
     await this.#ready.get(this.#image(imageId), size)
   }
 
-  async start({ capsuleId, template, source, vcpus, memoryMb }: StartSpec): Promise<StartedCapsule> {
+  async start({ capsuleId, template, source, vcpus, memoryMb, network }: StartSpec): Promise<StartedCapsule> {
     if (source.kind === 'image') {
       const image = this.#image(source.imageId)
       const withSnapshot: WithSnapshot = async (use) => {
@@ -145,12 +146,12 @@ export class Host implements HostClient {
         await this.#snapshots.verifier.check(snapshot)
         return use(snapshot)
       }
-      return this.#start({ capsuleId, template, withSnapshot })
+      return this.#start({ capsuleId, template, network, withSnapshot })
     }
     const id = source.snapshotId
     const withSnapshot: WithSnapshot = (use) => this.#snapshots.useForStart(id, use)
     this.#upkeep.used(id)
-    return this.#snapshots.noting(id, () => this.#start({ capsuleId, template, withSnapshot }))
+    return this.#snapshots.noting(id, () => this.#start({ capsuleId, template, network, withSnapshot }))
   }
 
   async destroy(capsuleId: string): Promise<void> {
@@ -166,9 +167,10 @@ export class Host implements HostClient {
     return info
   }
 
-  async setNetwork(_capsuleId: string, network: NetworkPolicy): Promise<void> {
-    if (network.internet || network.allow.length > 0)
-      throw new Problem('host_unavailable', 'This host gives its capsules no network.')
+  async setNetwork(capsuleId: string, network: NetworkPolicy): Promise<void> {
+    const capsule = this.#live.get(capsuleId)
+    await governCapsule(capsule, network)
+    await this.#locks.run(capsuleId, () => noteNetwork(capsule))
   }
 
   async release(capsuleId: string): Promise<void> {
@@ -226,7 +228,12 @@ export class Host implements HostClient {
   }
 
   #start(start: Start): Promise<StartedCapsule> {
-    return this.#starting(() => startCapsule(this.#context, this.#live, start))
+    return this.#starting(async () => {
+      const started = await startCapsule(this.#context, this.#live, start)
+      const capsule = this.#live.find(start.capsuleId)
+      if (capsule) this.#clocks.keep([capsule])
+      return started
+    })
   }
 
   #image(id: string): Image {

@@ -3,6 +3,8 @@ import { mkdir } from 'node:fs/promises'
 import { totalmem, availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
 import type { Context } from './context.js'
+import { openNetworks } from './network/network.js'
+import { networkDefaults, type NetworkSettings } from './network/settings.js'
 import { Host } from './host.js'
 import { bootImage } from './images/ready.js'
 import type { Image } from './images/store.js'
@@ -26,13 +28,16 @@ export interface OpenHost {
   images: Image[]
   /** The names of the templates whose images come later. */
   building?: string[] | undefined
+  /** What capsules' networks are like. Default: there are none. */
+  network?: NetworkSettings | undefined
   /** Where upkeep is to do other than it does by itself. */
   upkeep?: Partial<UpkeepRules> | undefined
 }
 
 /** Opens the host on a data directory. `close` lets go of its capsules without ending them. */
-export async function openHost({ dataDir, driver: choice, log, images, building, upkeep }: OpenHost): Promise<Host> {
+export async function openHost({ dataDir, driver: choice, network, log, ...host }: OpenHost): Promise<Host> {
   const paths = pathsOf(dataDir)
+  const { images } = host
   await Promise.all(
     [paths.images, paths.snapshots, paths.capsules, paths.staging].map((dir) =>
       mkdir(dir, { recursive: true, mode: 0o755 }),
@@ -58,7 +63,17 @@ export async function openHost({ dataDir, driver: choice, log, images, building,
       })
     },
   })
-  const context: Context = { paths, driver, runTask: workers.run, log }
+  const settings = network ?? { ...networkDefaults, mode: 'off' }
+  const context: Context = {
+    paths,
+    driver,
+    network: await openNetworks({ dataDir, settings, log }),
+    runTask: workers.run,
+    log,
+  }
   const limits = { maxVcpus: availableParallelism() * 4, maxMemoryMb: Math.floor((totalmem() / MiB) * 0.9) }
-  return new Host({ context, images, building, limits, upkeep, onClose: () => workers.close() })
+  const onClose = async () => {
+    await Promise.all([workers.close(), context.network.close()])
+  }
+  return new Host({ context, limits, onClose, ...host })
 }

@@ -49,8 +49,10 @@ export const guestPathSchema = guestText
   .max(4096)
   .meta({ examples: ['/root/notes.txt'] })
 
-/** The most that all variables of a capsule may have together, names included, in characters. */
+/** The most that all variables of a capsule may have together, names included, in bytes. Linux takes 128 KiB in one. */
 const MOST_ENVS = 65_536
+
+const utf8 = new TextEncoder()
 
 /** Environment variables; a name has no "=" and is not empty. */
 export const envsSchema = z.record(
@@ -60,8 +62,11 @@ export const envsSchema = z.record(
 
 /** Environment variables of a whole capsule: bounded, since they are kept. */
 export const capsuleEnvsSchema = envsSchema.refine(
-  (envs) => Object.entries(envs).reduce((sum, [name, value]) => sum + name.length + value.length, 0) <= MOST_ENVS,
-  `must have at most ${MOST_ENVS} characters in all`,
+  (envs) =>
+    Object.entries(envs)
+      .flat()
+      .reduce((sum, text) => sum + utf8.encode(text).length, 0) <= MOST_ENVS,
+  `must have at most ${MOST_ENVS} bytes in all`,
 )
 
 /** An optional request field: absent and `null` mean the same, as they do to the clients that exist. */

@@ -24,7 +24,9 @@ export function nextSteps({ url, settings, facts, newKey }: NextSteps): string {
     ...(isSlow
       ? [pc.dim('TCG is software emulation: everything works, programs run several times slower than under KVM.')]
       : []),
-    `Capsules have ${facts.network.isThere ? 'a' : 'no'} network: ${facts.network.reason}.`,
+    facts.network.isThere
+      ? `Capsules have a network: ${facts.network.reason}.`
+      : pc.yellow(`Capsules have no network: ${facts.network.reason}.`),
     `Data: ${settings.dataDir}. API key: ${where}.`,
     ...(newKey ? [`${pc.yellow('Your API key, shown this once:')} ${pc.bold(newKey)}`] : []),
     '',

@@ -59,6 +59,24 @@ test('templates are named with commas between them, minimal among them', () => {
   expect(() => readSettings({ WRENN_TEMPLATES: 'base-python' }, 0)).toThrow('minimal')
 })
 
+test('a network is as the machine allows, and all of it can be set', () => {
+  expect(readSettings({}, 0).network).toEqual({ mode: 'auto', pool: '10.213.0.0/16', ready: 8, allow: [] })
+  const env = {
+    WRENN_NETWORK: 'on',
+    WRENN_NETWORK_POOL: '10.9.0.0/20',
+    WRENN_NETWORK_READY: '2',
+    WRENN_NETWORK_ALLOW: '10.1.0.0/16, 10.2.0.1',
+    WRENN_NETWORK_DNS: '192.0.2.53:5353,::1,[::1]:53',
+  }
+  expect(readSettings(env, 0).network).toEqual({
+    mode: 'on',
+    pool: '10.9.0.0/20',
+    ready: 2,
+    allow: ['10.1.0.0/16', '10.2.0.1'],
+    resolvers: ['192.0.2.53:5353', '::1', '[::1]:53'],
+  })
+})
+
 test('every problem is named at once, settings that do not exist included', () => {
   const env = {
     WRENN_LISTEN: 'nonsense',
@@ -73,6 +91,11 @@ test('every problem is named at once, settings that do not exist included', () =
     WRENN_CORS_ORIGINS: '*',
     WRENN_TLS_CERT: 'relative.pem',
     WRENN_TLS_KEY: 'relative.key',
+    WRENN_NETWORK: 'yes',
+    WRENN_NETWORK_POOL: '10.0.0.0/30',
+    WRENN_NETWORK_READY: 'many',
+    WRENN_NETWORK_ALLOW: '10.0.0.0/8,nonsense',
+    WRENN_NETWORK_DNS: 'a.resolver',
   }
   try {
     readSettings(env, 0)

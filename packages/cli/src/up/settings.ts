@@ -2,8 +2,10 @@
 import { fileURLToPath } from 'node:url'
 import { keyForm } from '@wrenn/wire'
 import { z } from 'zod'
+import type { NetworkSettings } from '@wrenn/host'
 import { defaultDataDir } from '../data-dir.js'
 import { listen, origins, path, proxies, rate, templates } from './forms.js'
+import { networkSettings, networkVariables } from './network.js'
 
 /** Where `cargo build` puts the agent. */
 const BUILT_AGENT = fileURLToPath(
@@ -24,6 +26,7 @@ const known = z.object({
   WRENN_CORS_ORIGINS: origins.prefault(''),
   WRENN_TLS_CERT: path.optional(),
   WRENN_TLS_KEY: path.optional(),
+  ...networkVariables,
 })
 
 type Known = z.output<typeof known>
@@ -52,6 +55,7 @@ export interface Settings {
   origins: string[]
   /** The files of the certificate and its key; undefined: plain HTTP. */
   tls: { cert: string; key: string } | undefined
+  network: NetworkSettings
 }
 
 export class SettingsError extends Error {
@@ -102,5 +106,6 @@ function toSettings(given: Known): Omit<Settings, 'dataDir'> {
     trustedProxies: given.WRENN_TRUSTED_PROXIES,
     origins: given.WRENN_CORS_ORIGINS,
     tls: cert !== undefined && key !== undefined ? { cert, key } : undefined,
+    network: networkSettings(given),
   }
 }

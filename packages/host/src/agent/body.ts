@@ -76,6 +76,18 @@ export async function* contentOf(
   }
 }
 
+/**
+ * Node.js gives what comes as views of all that was read with it. So that a byte that waits for its reader does not keep 64 KiB
+ * of something else, pieces that are a small part of that are copied.
+ */
+export function keepOnlyWhatCame(body: ClientHttp2Stream): void {
+  const push = body.push.bind(body)
+  body.push = (chunk: unknown, encoding) => {
+    const isSmall = Buffer.isBuffer(chunk) && chunk.length < chunk.buffer.byteLength / 2
+    return push(isSmall ? Buffer.from(chunk) : chunk, encoding)
+  }
+}
+
 /** The Problem of an answer that ends before its end. */
 export function brokenOff(cause?: unknown): Problem {
   return new Problem('agent_error', 'The capsule broke off in the middle of its answer.', {

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { isProblem } from '@wrenn/wire'
 import type { Vm } from '../vmm/types.js'
 import { abortable, within } from '../wait.js'
-import { wholeBody } from './body.js'
+import { keepOnlyWhatCame, wholeBody } from './body.js'
 import { link } from './link.js'
 import { agentProblem, parsed, silent } from './shapes.js'
 
@@ -61,6 +61,7 @@ export class AgentChannel {
     let body: ClientHttp2Stream | undefined
     try {
       body = session.request({ ':method': method, ':path': path }, { endStream: false })
+      keepOnlyWhatCame(body)
       resetOnAbort(body, signal)
       const headers = await headOf(body, send, ask.isEndless ? Infinity : ANSWER_MS)
       const status = headers[':status'] ?? 0

@@ -45,7 +45,7 @@ async function tryAll<T>(cases: fc.Arbitrary<T>, known: T[], check: (one: T) => 
   const timeLimit = (SECONDS * 1000) / 2
   await fc.assert(property, { seed, numRuns: 1_000_000, interruptAfterTimeLimit: timeLimit, endOnFailure: SECONDS < 60 })
   await new Promise((resolve) => setImmediate(resolve))
-  expect(tried).toBeGreaterThan(SECONDS)
+  expect(tried).toBeGreaterThan(1)
   if (process.env['FUZZ_SECONDS']) console.log(`${tried} cases`)
   expect([...new Set(unhandled)]).toEqual([])
   expect(held() - before).toBeLessThan(MOST_GROWTH)

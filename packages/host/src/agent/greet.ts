@@ -1,30 +1,15 @@
-/** The first words with a guest's agent: after a boot, and after a restore. */
+/** The first words with a restored guest's agent. */
 import { createHash, randomBytes } from 'node:crypto'
 import { Problem, renewables, type Renewal } from '@wrenn/wire'
 import type { AgentChannel } from './channel.js'
 import { msOf, nsOf, offsetOf, settleClock } from './clock.js'
 import { runAfterRestore } from './prepare.js'
-import { healthSchema, PROTOCOL, renewedSchema, type AgentHealth } from './shapes.js'
+import { renewedSchema } from './shapes.js'
 
 /** What each start renews, and without which it fails. SSH host keys are only where there are some: that fails by itself. */
 const mustRenew = renewables.filter((part) => part !== 'ssh_host_keys')
 const SEED_BYTES = 64
 const RENEW_MS = 30_000
-
-/** Asks a guest's agent for its versions. */
-export async function askHealth(channel: AgentChannel, signal: AbortSignal): Promise<AgentHealth> {
-  const health = await channel.json({ method: 'GET', path: '/v1/health', signal }, healthSchema)
-  if (health.protocol !== PROTOCOL) {
-    throw new Problem(
-      'agent_error',
-      `The capsule's agent speaks protocol ${health.protocol}, this server ${PROTOCOL}.`,
-      {
-        hint: 'Take the snapshot again from a capsule that was started by this version.',
-      },
-    )
-  }
-  return health
-}
 
 export interface Identity {
   capsuleId: string

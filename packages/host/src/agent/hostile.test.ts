@@ -1,8 +1,14 @@
 /** A guest whose agent is somebody else's program. */
 import type { ServerHttp2Stream } from 'node:http2'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { source, testGuest, whole, type TestGuest } from '../testing/guest.js'
+import { rawGuest, type WireFrame } from '../testing/hostile.js'
 import { encodeFrame, frameTypes } from './frames.js'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 let signal: AbortSignal
 let fixture: TestGuest
@@ -209,3 +215,29 @@ test('one that floods the control port loses its connection', async () => {
   }))
   await expect(guest.processes(signal)).rejects.toMatchObject(agentError)
 })
+
+test('bytes that wait for their reader keep nothing of what came around them', async () => {
+  const plain = { flags: 0, lie: undefined, times: 1 }
+  const frames: WireFrame[] = [{ ...plain, type: 1, flags: 4, stream: 1, payload: [0x88] }]
+  // Frames of a kind that nobody knows are passed over; between them a file comes, byte by byte.
+  const unknown: WireFrame = { ...plain, type: 0xbb, stream: 0, payload: Array<number>(16_000).fill(0), times: 4 }
+  for (let i = 0; i < 1500; i++) frames.push(unknown, { ...plain, type: 0, stream: 1, payload: [7] })
+  let onSaid = () => {}
+  const said = new Promise<void>((resolve) => (onSaid = resolve))
+  const raw = rawGuest({ link: true, early: false, control: [], settings: true, frames, garbage: [], closes: false }, onSaid)
+  fixture = { ...testGuest(), end: raw.end }
+  const { chunks } = await raw.guest.readFile('/a', signal)
+  await said
+  await expect.poll(() => heldBytes()).toBeLessThan(40 * 1024 * 1024)
+  let read = 0
+  for await (const chunk of chunks) {
+    read += chunk.length
+    if (read === 1500) break
+  }
+})
+
+/** What buffers hold after everything that nobody needs is gone. */
+function heldBytes(): number {
+  collect()
+  return process.memoryUsage().arrayBuffers
+}

@@ -68,3 +68,26 @@ test('what fails after a restore is told with the renewal', async () => {
     ['2', 0, 'fine\n'],
   ])
 })
+
+test('an agent that is silent is given up long before hooks would have to be', async () => {
+  fixture.end()
+  fixture = testGuest((stream) => void stream.resume())
+  const began = performance.now()
+  const doubt = { afterMs: 10, answerMs: 50 }
+  await expect(prepare(fixture.channel, MS, doubt)).rejects.toMatchObject({ code: 'agent_error' })
+  expect(performance.now() - began).toBeLessThan(MS)
+})
+
+test('one that answers, and is busy with hooks, is waited for', async () => {
+  fixture.end()
+  let release = () => {}
+  let asked = 0
+  fixture = testGuest((stream, headers) => {
+    if (headers[':path'] === '/v1/health' && ++asked === 1) release()
+    if (headers[':path'] !== '/v1/prepare') return void answer(fixture.inside, stream, headers)
+    stream.resume()
+    release = () => void answer(fixture.inside, stream, headers)
+  })
+  expect(await prepare(fixture.channel, MS, { afterMs: 10, answerMs: MS })).toEqual([])
+  expect(asked).toBe(1)
+})

@@ -3,10 +3,13 @@ import type { ClientHttp2Stream } from 'node:http2'
 import { isProblem, Problem, type HookResult } from '@wrenn/wire'
 import { roomIn } from '../wait.js'
 import type { AgentChannel } from './channel.js'
+import { askHealth } from './health.js'
 import { hooksSchema } from './shapes.js'
 
 /** How long the agent may take: it gives hooks half of that. */
 const HOOKS_MS = 60_000
+/** After how many milliseconds it is asked whether the agent answers at all, and how long that may take. */
+const doubts = { afterMs: 5_000, answerMs: 10_000 }
 /** How much of a failed hook's output an error tells, in characters. */
 const TOLD = 400
 /**
@@ -21,11 +24,17 @@ const ZEROS = Buffer.alloc(64 * 1024)
  * secrets went to it, what is left of them on their way is overwritten.
  *
  * @param ms how long that may take without hooks
+ * @param doubt when an agent that is silent is given up
  * @throws {Problem} `agent_error` when a hook fails, or it takes too long
  */
-export async function prepare(channel: AgentChannel, ms: number): Promise<HookResult[]> {
+export async function prepare(channel: AgentChannel, ms: number, doubt = doubts): Promise<HookResult[]> {
   const limit = Math.max(ms, HOOKS_MS)
-  const signal = AbortSignal.timeout(limit)
+  const dead = new AbortController()
+  const signal = AbortSignal.any([AbortSignal.timeout(limit), dead.signal])
+  // Hooks may take long; an agent that is silent need not be waited for as long as that.
+  const doubting = setTimeout(() => {
+    askHealth(channel, AbortSignal.timeout(doubt.answerMs)).catch((error: unknown) => dead.abort(error))
+  }, doubt.afterMs)
   const hasResidue = channel.hasResidue
   channel.hasResidue = false
   try {
@@ -38,6 +47,8 @@ export async function prepare(channel: AgentChannel, ms: number): Promise<HookRe
     channel.hasResidue ||= hasResidue
     if (isProblem(error)) throw error
     throw new Problem('agent_error', `The capsule did not get ready for the capture in ${limit} ms.`, { cause: error })
+  } finally {
+    clearTimeout(doubting)
   }
 }
 

@@ -19,7 +19,8 @@ export interface OpenHostBench {
 }
 
 export interface HostBench extends Pick<OpenHostBench, 'image' | 'size' | 'signal'> {
-  context: Context
+  /** These machines have no network. */
+  context: Omit<Context, 'network'>
   close(): Promise<void>
 }
 

@@ -1,5 +1,4 @@
 /** Clocks that go wrong are found and put right, by timers that the test moves. */
-import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { testGuest, type TestGuest } from '../testing/guest.js'
@@ -20,7 +19,7 @@ let time: number
 let keeper: ClockKeeper
 beforeEach(() => {
   ;[guests, asked, capsules, timers, time] = [[], [], [], [], 0]
-  const live = { all: () => [...capsules], find: (id: string) => capsules.find((one) => one.id === id) }
+  const live = { find: (id: string) => capsules.find((one) => one.id === id) }
   const after = (ms: number, work: () => void) => {
     const timer = { at: time + ms, work }
     timers.push(timer)
@@ -59,43 +58,65 @@ function pass(ms: number): void {
   time = until
 }
 
-test('each is looked at every 30 seconds, at another moment, and put right where it is wrong', async () => {
-  const [wrong, right] = [capsule(-7000), capsule(0)]
-  keeper.start()
-  pass(0)
-  await expect.poll(() => Math.abs(wrong.inside.clockOffsetMs)).toBeLessThan(1000)
-  expect(asked).toEqual(['cl-0 GET', 'cl-0 POST'])
-  pass(15_000)
-  await expect.poll(() => asked.length).toBe(3)
-  expect(asked.at(-1)).toBe('cl-1 GET')
-  right.inside.clockOffsetMs = 900
-  pass(30_000)
-  await expect.poll(() => Math.abs(right.inside.clockOffsetMs)).toBeLessThan(400)
-  expect(asked.slice(3).filter((call) => call === 'cl-1 POST')).toHaveLength(1)
+/** Looks that are under way end. */
+const settled = (count: number) => expect.poll(() => [asked.length, timers.length]).toEqual([count, capsules.length])
+
+test('each is looked at soon, at another moment, and then ever more seldom', async () => {
+  ;[0, 0].forEach(capsule)
+  keeper.keep(capsules)
+  pass(500)
+  await settled(1)
+  pass(500)
+  await settled(2)
+  expect(asked).toEqual(['cl-0 GET', 'cl-1 GET'])
+  const at: number[] = []
+  for (let count = 3; count <= 14; count++) {
+    pass(Math.min(...timers.map((timer) => timer.at)) - time)
+    await settled(count)
+    if (asked.at(-1) === 'cl-0 GET') at.push(time)
+  }
+  expect(at).toEqual([2500, 6500, 14_500, 30_500, 60_500, 90_500])
 })
 
-test('one that is held is left alone, and so is one that is gone', async () => {
-  const [held, next] = [capsule(5000), capsule(5000)]
+test('a clock that is far behind or ahead is set at once and looked at again soon', async () => {
+  for (const [i, off] of [-150, 700].entries()) {
+    const { inside } = capsule(off)
+    keeper.keep([capsules[i]!])
+    pass(1000)
+    await expect.poll(() => Math.abs(inside.clockOffsetMs)).toBeLessThan(60)
+    expect(inside.corrected).toBe('step')
+  }
+  // The first was right when it was looked at again, a second later.
+  await expect.poll(() => timers.map(({ at }) => at).sort()).toEqual([3000, 4000])
+})
+
+test('a clock that is a little off is slewed', async () => {
+  for (const [i, off] of [-70, 300].entries()) {
+    const { inside } = capsule(off)
+    keeper.keep([capsules[i]!])
+    pass(1000)
+    await expect.poll(() => inside.corrected).toBe('slew')
+  }
+})
+
+test('one that is held is left alone until it is not any more, and one that is gone for good', async () => {
+  const [held, gone] = [capsule(5000), capsule(5000)]
   capsules[0]!.isHeld = true
-  keeper.start()
-  pass(0)
-  await turn()
+  keeper.keep(capsules)
   capsules.splice(1, 1)
-  pass(29_999)
-  await turn()
-  expect(asked).toEqual([])
-  expect([held, next].map(({ inside }) => inside.clockOffsetMs)).toEqual([5000, 5000])
+  pass(1000)
+  await settled(0)
+  expect([held, gone].map(({ inside }) => inside.clockOffsetMs)).toEqual([5000, 5000])
   capsules[0]!.isHeld = false
-  pass(1)
+  pass(2000)
   await expect.poll(() => Math.abs(held.inside.clockOffsetMs)).toBeLessThan(1000)
 })
 
 test('one that does not answer keeps no other from being right, and a closed keeper looks at none', async () => {
   capsule(0).end()
-  capsules.push({ ...capsules[0]!, id: 'other' })
   const good = capsule(5000)
-  keeper.start()
-  pass(29_000)
+  keeper.keep(capsules)
+  pass(1000)
   await expect.poll(() => Math.abs(good.inside.clockOffsetMs)).toBeLessThan(1000)
   keeper.close()
   expect(timers).toEqual([])

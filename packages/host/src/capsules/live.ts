@@ -3,6 +3,7 @@ import { AgentChannel } from '../agent/channel.js'
 import { guestOf } from '../agent/guest.js'
 import { removeDirectory } from '../fs/durable.js'
 import type { Context } from '../context.js'
+import type { Slot } from '../network/slot.js'
 import type { Vm } from '../vmm/types.js'
 import type { CapsuleRecord } from './record.js'
 
@@ -16,14 +17,16 @@ export interface LiveCapsule {
   record: CapsuleRecord
   /** Whether it is being captured, or was left held by that: its agent may not answer. */
   isHeld: boolean
+  /** Absent where the host gives none. */
+  network: Slot | undefined
 }
 
 /** Puts the parts of a capsule together. */
 export function liveCapsule(
-  { dir, vm, record }: Pick<LiveCapsule, 'dir' | 'vm' | 'record'>,
+  { dir, vm, record, network }: Pick<LiveCapsule, 'dir' | 'vm' | 'record' | 'network'>,
   channel = new AgentChannel(vm),
 ): LiveCapsule {
-  return { id: record.capsule_id, dir, vm, channel, guest: guestOf(channel), record, isHeld: false }
+  return { id: record.capsule_id, dir, vm, channel, guest: guestOf(channel), record, network, isHeld: false }
 }
 
 type Gone = (capsuleId: string, reason: string) => void
@@ -64,6 +67,7 @@ export class LiveCapsules {
     this.#capsules.delete(capsule.id)
     capsule.channel.close()
     await capsule.vm.stop()
+    this.#releaseNetwork(capsule)
     await removeDirectory(capsule.dir, this.context.paths.staging)
   }
 
@@ -76,12 +80,17 @@ export class LiveCapsules {
     this.#capsules.clear()
   }
 
+  #releaseNetwork({ network }: LiveCapsule): void {
+    if (network) this.context.network.release(network)
+  }
+
   async #ended(capsule: LiveCapsule, reason: string): Promise<void> {
     if (this.#capsules.get(capsule.id) !== capsule) return
     this.#capsules.delete(capsule.id)
     capsule.channel.close()
     this.context.log.error({ capsule: capsule.id, reason }, 'a capsule ended by itself')
     for (const listener of this.#listeners) listener(capsule.id, reason)
+    this.#releaseNetwork(capsule)
     await removeDirectory(capsule.dir, this.context.paths.staging).catch((err: unknown) => {
       this.context.log.error({ err, capsule: capsule.id }, 'its directory could not be removed')
     })

@@ -2,7 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Expected, Reconciled } from '@wrenn/wire'
-import { askHealth } from '../agent/greet.js'
+import { askHealth } from '../agent/health.js'
 import type { Context } from '../context.js'
 import { entries, removeDirectory } from '../fs/durable.js'
 import { kill } from '../process/identity.js'
@@ -34,6 +34,7 @@ export async function reconcile(context: Context, live: LiveCapsules, expected: 
     await kill(identity)
   }
   await context.driver.reclaim()
+  await context.network.begin()
   await removeOthers(
     context,
     paths.capsules,
@@ -47,16 +48,21 @@ export async function reconcile(context: Context, live: LiveCapsules, expected: 
 }
 
 /** Adopts a capsule; the reason when that is not possible. */
-async function takeUp({ driver, log, paths }: Context, live: LiveCapsules, id: string): Promise<string | undefined> {
+async function takeUp(
+  { driver, network: networks, log, paths }: Context,
+  live: LiveCapsules,
+  id: string,
+): Promise<string | undefined> {
   const dir = paths.capsule(id)
   const record = await readRecord(dir)
   if (!record) return 'its record is missing'
   try {
     const vm = await driver.adopt(record.vm)
     if (!vm) return 'its process ended while the server was down'
+    const network = record.network && (await networks.adopt(record.network))
     // A capture may have left it held.
     await vm.resume()
-    const capsule = liveCapsule({ dir, vm, record })
+    const capsule = liveCapsule({ dir, vm, record, network })
     live.add(capsule)
     await askHealth(capsule.channel, AbortSignal.timeout(ANSWER_MS)).catch((err: unknown) => {
       log.warn({ err, capsule: id }, 'an adopted capsule does not answer yet')

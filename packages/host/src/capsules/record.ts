@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { swapFile } from '../fs/durable.js'
+import { networkRecordSchema } from '../network/slot.js'
 import { names } from '../paths.js'
 import { manifestSchema } from '../snapshots/manifest.js'
 import { vmRecordSchema } from '../vmm/types.js'
@@ -15,6 +16,8 @@ export const capsuleRecordSchema = z.object({
   /** Its own disk layers over those of the origin, lowest first. The last is written; more than one only after a failed capture. */
   layers: z.array(z.string()).min(1),
   vm: vmRecordSchema,
+  /** Absent when it has none. */
+  network: networkRecordSchema.optional(),
 })
 export type CapsuleRecord = z.infer<typeof capsuleRecordSchema>
 

@@ -1,6 +1,6 @@
 /** The start of a capsule: a snapshot is restored and becomes a machine of its own. */
 import { join } from 'node:path'
-import { Problem, isProblem, type StartedCapsule } from '@wrenn/wire'
+import { Problem, isProblem, type NetworkPolicy, type StartedCapsule } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
 import { renew } from '../agent/greet.js'
 import type { Context } from '../context.js'
@@ -26,6 +26,8 @@ export type WithSnapshot = <T>(use: (snapshot: Snapshot) => Promise<T>) => Promi
 export interface Start {
   capsuleId: string
   template: string
+  /** What it may reach from its first instant on. */
+  network: NetworkPolicy
   withSnapshot: WithSnapshot
 }
 
@@ -42,22 +44,28 @@ export async function startCapsule(context: Context, live: LiveCapsules, start: 
 async function restoreCapsule(
   context: Context,
   live: LiveCapsules,
-  { capsuleId, template, withSnapshot }: Start,
+  { capsuleId, template, network: policy, withSnapshot }: Start,
 ): Promise<StartedCapsule> {
-  const { paths, log } = context
+  const { paths, log, network: networks } = context
   const dir = paths.capsule(capsuleId)
   const watch = new Stopwatch()
   await using undo = new Undo(log)
   undo.add('capsule directory', () => removeDirectory(dir, paths.staging))
+  const network = await networks.take()
+  if (network) undo.add('network', () => networks.release(network))
+  const governed = network?.setPolicy(policy)
+  // Waited for below, unless something else fails before.
+  governed?.catch(() => {})
   const { machine, manifest } = await withSnapshot(async (snapshot) => ({
     machine: await layOut(dir, capsuleId, snapshot),
     manifest: snapshot.manifest,
   }))
   watch.lap('files')
 
-  const vm = await restore(context, { ...machine, ...specOf(dir, capsuleId, manifest) })
+  const vm = await restore(context, { ...machine, ...specOf(dir, capsuleId, manifest), network: network?.vm })
   undo.add('vm', () => vm.stop())
   watch.lap('restore')
+  await governed
   await vm.resume()
 
   const channel = new AgentChannel(vm)
@@ -74,10 +82,11 @@ async function restoreCapsule(
     origin: manifest,
     layers: [machine.top],
     vm: vm.record,
+    network: network?.record,
   }
   await writeRecord(dir, record)
   watch.lap('record')
-  live.add(liveCapsule({ dir, vm, record }, channel))
+  live.add(liveCapsule({ dir, vm, record, network }, channel))
   undo.keep()
   return { diskSizeMb: manifest.disk_size_mb, renewal, timings: watch.timings }
 }
@@ -96,7 +105,7 @@ function specOf(
   dir: string,
   name: string,
   { vcpus, memory_mb, memory: { base, difference }, devices }: Manifest,
-): Omit<RestoreSpec, keyof MachineDirectory> {
+): Omit<RestoreSpec, keyof MachineDirectory | 'network'> {
   return {
     ...{ name, vcpus, memoryMb: memory_mb },
     memory: join(dir, base),

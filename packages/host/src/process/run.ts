@@ -1,7 +1,7 @@
 /** Runs a tool to its end. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { abortable } from '../wait.js'
 
 export class ToolError extends Error {
@@ -18,6 +18,8 @@ export class ToolError extends Error {
 export interface RunOptions {
   signal?: AbortSignal | undefined
   env?: Record<string, string>
+  /** What it reads from its standard input; nothing when absent. */
+  input?: string | undefined
   /** Called with each line of the tool's output and errors. */
   onLine?: (line: string) => void
 }
@@ -31,14 +33,20 @@ const TAIL = 20
  *
  * @throws {ToolError} with the end of its output when it fails or cannot be started
  */
-export async function run(program: string, args: string[], { signal, env, onLine }: RunOptions = {}): Promise<void> {
+export async function run(
+  program: string,
+  args: string[],
+  { signal, env, input, onLine }: RunOptions = {},
+): Promise<void> {
   signal?.throwIfAborted()
   const child = spawn(program, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     // A group of its own, so that what it starts can be ended with it.
     detached: true,
   })
+  // One that does not read it says itself why it failed.
+  child.stdin.on('error', () => {}).end(input)
   const onAbort = () => leave(child)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
@@ -49,7 +57,7 @@ export async function run(program: string, args: string[], { signal, env, onLine
   }
 }
 
-type Child = ChildProcessByStdio<null, Readable, Readable>
+type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
 function ending(program: string, child: Child, onLine: RunOptions['onLine']): Promise<void> {
   const tail: string[] = []

@@ -1,7 +1,17 @@
 /** Agents that are somebody else's programs, for tests. */
+import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
-import { duplexPair, type Duplex } from 'node:stream'
-import { fileChangeSchema, fileEntrySchema, isProblem, processSchema, sessionIdSchema, type Guest } from '@wrenn/wire'
+import { connect, createServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  fileChangeSchema,
+  fileEntrySchema,
+  isProblem,
+  processSchema,
+  randomHex,
+  sessionIdSchema,
+  type Guest,
+} from '@wrenn/wire'
 import fc from 'fast-check'
 import { AgentChannel } from '../agent/channel.js'
 import { encodeFrame } from '../agent/frames.js'
@@ -9,6 +19,8 @@ import { guestOf } from '../agent/guest.js'
 import type { AgentPort, Vm } from '../vmm/types.js'
 import { source } from './guest.js'
 
+/** About how many bytes of what it says come together. */
+const SAID_AT_ONCE = 60_000
 /** The most of an endless answer that is read. */
 const ENOUGH = 50
 
@@ -74,7 +86,7 @@ export async function callAll(guest: Guest, patienceMs: number): Promise<void> {
       const signal = AbortSignal.timeout(patienceMs)
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<string>((resolve) => {
-        timer = setTimeout(() => resolve(`${name} does not settle`), patienceMs + 3000)
+        timer = setTimeout(() => resolve(`${name} does not settle`), patienceMs + 8000)
       })
       const settled = call(guest, signal).then(
         () => undefined,
@@ -94,10 +106,10 @@ const bytes = (maxLength: number) => fc.array(byte, { maxLength })
 export const wireFrame = fc.record({
   type: fc.oneof({ weight: 9, arbitrary: fc.nat(9) }, { weight: 1, arbitrary: byte }),
   flags: fc.oneof(fc.constantFrom(0, 1, 4, 5, 8, 0x20, 0x2d), byte),
-  stream: fc.constantFrom(0, 1, 2, 3, 5, 7, 9, 0x7fff_ffff),
+  stream: fc.constantFrom<number[]>(0, 1, 2, 3, 5, 7, 9, 0x7fff_ffff),
   payload: fc.oneof(
     bytes(40),
-    fc.constantFrom([0x88], [0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0], [0x7f, 0xff, 0xff, 0xff]),
+    fc.constantFrom<number[][]>([0x88], [0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0], [0x7f, 0xff, 0xff, 0xff]),
   ),
   /** A length that it claims instead of its own. */
   lie: fc.option(fc.nat(0xff_ffff), { nil: undefined, freq: 9 }),
@@ -121,6 +133,8 @@ export const rawCase = fc.record({
   control: bytes(100),
   /** Whether it begins as HTTP/2 does. */
   settings: fc.boolean(),
+  /** Whether it does not wait for a request. */
+  early: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   frames: fc.array(wireFrame, { maxLength: 20 }),
   garbage: bytes(50),
   /** Whether it closes its ends then. */
@@ -128,33 +142,53 @@ export const rawCase = fc.record({
 })
 export type RawCase = typeof rawCase extends fc.Arbitrary<infer T> ? T : never
 
-/** A guest whose agent says these bytes, whatever it is asked. */
-export function rawGuest(of: RawCase): { guest: Guest; end(): void } {
+/**
+ * A guest whose agent says these bytes, whatever it is asked.
+ *
+ * @param onSaid called when the host has read them
+ */
+export function rawGuest(of: RawCase, onSaid = () => {}): { guest: Guest; end(): void } {
   const open: Duplex[] = []
   let marker: Buffer | undefined
   let data: Duplex | undefined
-  const speak = () => {
+  const link = () => {
     if (!marker || !data) return
+    const port = data
     const settings = of.settings
       ? [wireBytes({ type: 4, flags: 0, stream: 0, payload: [], lie: undefined, times: 1 })]
       : []
-    data.write(Buffer.concat([marker, ...settings, ...of.frames.map(wireBytes), Buffer.from(of.garbage)]))
-    if (of.closes) data.end()
+    port.write(Buffer.concat([marker, ...settings]))
     marker = data = undefined
+    const speak = () => {
+      let waiting: Buffer[] = []
+      for (const frame of of.frames) {
+        waiting.push(wireBytes(frame))
+        if (waiting.reduce((sum, { length }) => sum + length, 0) < SAID_AT_ONCE) continue
+        port.write(Buffer.concat(waiting))
+        waiting = []
+      }
+      port.write(Buffer.concat([...waiting, Buffer.from(of.garbage)]), onSaid)
+      if (of.closes) port.end()
+    }
+    if (!of.early) return onRequest(port, speak)
+    port.resume()
+    speak()
   }
   const openPort = async (port: AgentPort) => {
-    const [host, far] = duplexPair()
+    const [host, far] = await socketPair()
     for (const end of [host, far]) end.on('error', () => {})
     open.push(host, far)
-    if (port === 'data') data = far.resume()
-    else
+    if (port === 'data') {
+      data = far
+      link()
+    } else
       far.on('data', (chunk: Buffer) => {
         const [, hex] = /link ([0-9a-f]{32})/.exec(chunk.toString()) ?? []
         far.write(Buffer.from(of.control))
         if (!hex || !of.link) return
         marker = Buffer.from(hex, 'hex')
         far.write(`ready ${hex}\n`)
-        speak()
+        link()
       })
     return host
   }
@@ -164,6 +198,34 @@ export function rawGuest(of: RawCase): { guest: Guest; end(): void } {
     for (const one of open) one.destroy()
   }
   return { guest: guestOf(channel), end }
+}
+
+/** Two ends of a real socket, as a vm has: Node.js treats what is only a stream differently. */
+async function socketPair(): Promise<[Socket, Socket]> {
+  const path = `\0wrenn-test-${randomHex(8)}`
+  const server = createServer().listen(path)
+  await once(server, 'listening')
+  const near = connect(path)
+  const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'connect')])) as [[Socket], unknown]
+  server.close()
+  return [near, far]
+}
+
+/** Calls back when the host has made its first request, behind the marker and the preface of HTTP/2. */
+function onRequest(port: Duplex, then: () => void): void {
+  let said = Buffer.alloc(0)
+  let at = 16 + 24
+  const onData = (chunk: Buffer) => {
+    said = Buffer.concat([said, chunk])
+    while (said.length >= at + 9) {
+      if (said[at + 3] === 1) {
+        port.off('data', onData).resume()
+        return then()
+      }
+      at += 9 + said.readUIntBE(at, 3)
+    }
+  }
+  port.on('data', onData)
 }
 
 const entry = {

@@ -127,6 +127,7 @@ describe('nobody else', () => {
     ['a value with NUL', { A: 'x\0' }],
     ['a value that is no text', { A: 1 }],
     ['more than is kept', { A: 'x'.repeat(65_536) }],
+    ['more bytes than are kept', { A: 'é'.repeat(32_768) }],
   ])('%s is refused', async (_, wrong) => {
     for (const answer of [
       await ask.api.call('createCapsule', { json: { envs: wrong } }),

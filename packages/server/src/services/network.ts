@@ -30,8 +30,8 @@ export class Networks {
   }
 
   /**
-   * Changes what a capsule may reach: now, if it runs, else from its resume on. What else is being done to the capsule is
-   * waited for, and waits neither: its own answer is `invalid_state`.
+   * Changes what a capsule may reach: now, if it runs, else from its resume on. It waits for whatever else is being done to
+   * the capsule; what is asked for while it is under way is refused, as with every operation.
    * @throws Problem `not_found`, `invalid_state`, `invalid_request` where there is no network; what the host says, and then
    * nothing has changed
    */

@@ -22,6 +22,8 @@ export class FakeGuest {
   readonly sessions: Sessions
   hostname: string
   clockOffsetMs: number
+  /** How its clock was put right last. */
+  corrected: 'step' | 'slew' | undefined
   /** What programs are told of whose they are. */
   identity: Record<string, string> = {}
 

@@ -7,7 +7,7 @@ import { startTimeOf } from '../../process/identity.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { BootSpec, FlattenDisk, FoldMemory, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
 import { flattenDisk } from './flatten.js'
-import { bootArguments, restoreArguments, sockets, type Accelerator } from './machine.js'
+import { bootArguments, CARD, restoreArguments, sockets, type Accelerator } from './machine.js'
 import { migrate } from './migrate.js'
 import { Qmp } from './qmp.js'
 import { GREETING_MS, groupOf, spawnQemu, type Spawned } from './spawn.js'
@@ -63,6 +63,8 @@ export class QemuDriver implements VmmDriver {
         await this.#runTask('applyMemory', { pid: vm.record.pid, base: spec.memory, difference: spec.difference })
       }
       await migrate(qmp, { how: 'migrate-incoming', file: relative(spec.runDir, spec.devices), signal })
+      // Whatever the captured guest was connected to: programs are told at once when there is nothing.
+      await qmp.run('set_link', { name: CARD, up: spec.network !== undefined })
       return vm
     } catch (error) {
       await vm.stop()

@@ -1,6 +1,6 @@
 /** QEMU's command line: one machine, the same for a boot and a restore. */
 import { relative } from 'node:path'
-import type { BootSpec, RestoreSpec } from '../types.js'
+import type { BootSpec, RestoreSpec, VmNetwork } from '../types.js'
 
 /** How QEMU runs the guest's instructions. */
 export interface Accelerator {
@@ -39,9 +39,9 @@ export const socketNames = [sockets.qmp, sockets.control, sockets.data]
 /** The console's last bytes, kept in QEMU's memory: a guest that prints for ever fills no disk. */
 const CONSOLE_BYTES = 65_536
 
-type Machine = Pick<BootSpec, 'name' | 'runDir' | 'vcpus' | 'memoryMb' | 'memory' | 'disk'>
+type Machine = Pick<BootSpec, 'name' | 'runDir' | 'vcpus' | 'memoryMb' | 'memory' | 'disk' | 'network'>
 
-function machine({ name, runDir, vcpus, memoryMb, disk }: Machine, accelerator: Accelerator): string[] {
+function machine({ name, runDir, vcpus, memoryMb, disk, network }: Machine, accelerator: Accelerator): string[] {
   return [
     ...['-name', `wrenn-${name},process=wrenn-vm`],
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
@@ -63,6 +63,24 @@ function machine({ name, runDir, vcpus, memoryMb, disk }: Machine, accelerator: 
     ...port('data', 2),
     ...blockdevs(disk, runDir),
     ...['-device', 'virtio-blk-device,drive=disk'],
+    ...card(network),
+  ]
+}
+
+/** The network card's name, by which its link is set. */
+export const CARD = 'card'
+/** The same in every guest: each is alone on its wire. */
+const CARD_MAC = '02:77:72:6e:6e:02'
+/** What a card can do depends on what it is connected to, unless all of that is off: a state fits whether it is or not. */
+const CARD_WITHOUT =
+  'csum,gso,guest_csum,guest_tso4,guest_tso6,guest_ecn,guest_ufo,guest_uso4,guest_uso6,host_tso4,host_tso6,host_ecn,host_ufo,host_uso,ctrl_vq,ctrl_rx,ctrl_rx_extra,ctrl_vlan,ctrl_mac_addr,ctrl_guest_offloads,guest_announce'
+
+function card(network: VmNetwork | undefined): string[] {
+  const off = CARD_WITHOUT.split(',').map((feature) => `${feature}=off`)
+  const tap = network && `tap,id=net,ifname=${network.tap},script=no,downscript=no,vhost=off,vnet_hdr=off`
+  return [
+    ...(tap ? ['-netdev', tap] : []),
+    ...['-device', [`virtio-net-device,id=${CARD},mac=${CARD_MAC}`, ...(tap ? ['netdev=net'] : []), ...off].join(',')],
   ]
 }
 

@@ -31,8 +31,9 @@ export const machineRoutes: Routes = {
   },
   'GET /v1/clock': ({ guest }) => ({ unix_time_ns: clockOf(guest) }),
   'POST /v1/clock': async ({ guest, stream }) => {
-    const { by_ns } = (await jsonOf(stream)) as { by_ns: string }
+    const { by_ns, how } = (await jsonOf(stream)) as { by_ns: string; how: 'step' | 'slew' }
     guest.clockOffsetMs += msOf(by_ns)
+    guest.corrected = how
     return undefined
   },
 }

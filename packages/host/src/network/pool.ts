@@ -1,0 +1,107 @@
+/** Networks that are ready for capsules to come, so that a start waits for none. */
+import pLimit from 'p-limit'
+import type { Logger } from 'pino'
+import { freeNumbers, numberOf } from './addresses.js'
+import { links } from './commands.js'
+import { removeSlots, Slot, slotsOf, type SlotPlace, type Surroundings } from './slot.js'
+
+/** How often another number is tried when one turns out to be taken in the same instant by another server. */
+const TRIES = 5
+
+export interface PoolOptions {
+  place: Omit<SlotPlace, 'number'>
+  surroundings: Surroundings
+  /** How many are kept ready. */
+  size: number
+  log: Logger
+}
+
+export class Pool {
+  readonly #options: PoolOptions
+  readonly #ready: Slot[] = []
+  /** Made and removed one after the other, behind the starts. */
+  readonly #work = pLimit(1)
+  /** How many are on their way to the ready ones. */
+  #coming = 0
+  /** Numbers that are being made into networks: their links are not there yet. */
+  readonly #claimed = new Set<number>()
+  #isClosed = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  /** Makes as many as there should be, in the background. */
+  fill(): void {
+    while (!this.#isClosed && this.#ready.length + this.#coming < this.#options.size) {
+      this.#coming++
+      void this.#work(() => this.#refill()).finally(() => this.#coming--)
+    }
+  }
+
+  /** A network for a capsule, which was made before where there is one. @throws when none can be made */
+  async take(): Promise<Slot> {
+    const slot = this.#ready.shift() ?? (await this.#make())
+    this.fill()
+    return slot
+  }
+
+  /** Removes a network in the background. */
+  release({ number }: Slot): void {
+    const { place, log } = this.#options
+    void this.#work(() => removeSlots(place.owner, [number])).catch((err: unknown) =>
+      log.error({ err, number }, 'a network could not be removed'),
+    )
+  }
+
+  /** Resolves when all that was begun is done. */
+  async idle(): Promise<void> {
+    while (this.#work.activeCount + this.#work.pendingCount > 0) await this.#work(() => {})
+  }
+
+  /** Removes those that nobody took. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.idle()
+    await removeSlots(
+      this.#options.place.owner,
+      this.#ready.splice(0).map(({ number }) => number),
+    )
+  }
+
+  async #refill(): Promise<void> {
+    if (this.#isClosed) return
+    try {
+      this.#ready.push(await this.#make())
+    } catch (err) {
+      this.#options.log.error({ err }, 'a network could not be made ready')
+    }
+  }
+
+  async #make(): Promise<Slot> {
+    const { place, surroundings } = this.#options
+    const refused = new Set<number>()
+    for (;;) {
+      const number = await this.#claim(refused)
+      try {
+        return await Slot.make({ ...place, number }, surroundings)
+      } catch (error) {
+        refused.add(number)
+        if (refused.size >= TRIES) throw error
+      } finally {
+        this.#claimed.delete(number)
+      }
+    }
+  }
+
+  async #claim(refused: ReadonlySet<number>): Promise<number> {
+    const { owner, pool } = this.#options.place
+    const [ends, own] = await Promise.all([links(), slotsOf(owner)])
+    const present = ends.map(numberOf).filter((number) => number !== undefined)
+    const taken = new Set([...present, ...own, ...refused, ...this.#claimed])
+    const [number] = freeNumbers(pool, taken, 1)
+    if (number === undefined) throw new Error(`all of ${pool} is in use`)
+    this.#claimed.add(number)
+    return number
+  }
+}
