@@ -20,7 +20,7 @@ const admission = (reserves?: Reserves) =>
 test('a start fits while its expected share of memory is free beyond the reserve', async () => {
   // 5 % of 8 GiB, 48 MiB, and a tenth of 512 MiB.
   memory.freeBytes = 510 * MiB
-  await (await admission().begin(512)).end()
+  ;(await admission().begin(512)).end()
   memory.freeBytes = 508 * MiB
   await expect(admission().begin(512)).rejects.toMatchObject(noMemory)
 })

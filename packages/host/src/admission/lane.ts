@@ -47,7 +47,7 @@ export class Lane {
       try {
         this.assertRoom(1)
       } catch (error) {
-        return reject(error as Error)
+        return reject(error)
       }
       this.#count++
       const timer = setTimeout(giveUp, this.rules.waitMs)
