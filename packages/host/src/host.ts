@@ -13,14 +13,18 @@ import {
   type ImageInfo,
   type NetworkPolicy,
   type Reconciled,
+  type Room,
   type SnapshotInfo,
   type Source,
   type StartedCapsule,
   type StartSpec,
+  type StartsWanted,
   type Usage,
   type VerifiedPart,
 } from '@wrenn/wire'
-import pLimit from 'p-limit'
+import { Admission, type Reserves } from './admission/admission.js'
+import { Lane } from './admission/lane.js'
+import { thisMachine, type Machine } from './admission/machine.js'
 import { captureCapsule } from './capsules/capture.js'
 import { ClockKeeper } from './capsules/clock-keeper.js'
 import { governCapsule, noteNetwork } from './capsules/govern.js'
@@ -38,6 +42,11 @@ import { Upkeep, upkeepRules, type UpkeepRules } from './snapshots/upkeep.js'
 
 /** How many starts are under way at once, for each processor: more would only make all of them late. */
 const STARTS_PER_PROCESSOR = 4
+const CAPTURES_PER_PROCESSOR = 4
+/** As many as one fork may ask for, twice. */
+const MOST_WAITING = 200
+/** A client that waits longer has long given up, in milliseconds. */
+const WAIT_MS = 120_000
 
 export interface HostOptions {
   context: Context
@@ -47,6 +56,10 @@ export interface HostOptions {
   limits: HostFacts['limits']
   /** Where upkeep is to do other than it does by itself. */
   upkeep?: Partial<UpkeepRules> | undefined
+  /** What it leaves free of the machine. */
+  reserves?: Reserves | undefined
+  /** What the machine has. Default: what it says itself. */
+  machine?: Machine | undefined
   /** Called when the host is closed. */
   onClose?: () => Promise<void>
 }
@@ -59,7 +72,9 @@ export class Host implements HostClient {
   readonly #ready: ReadyImages
   readonly #live: LiveCapsules
   readonly #snapshots: Snapshots
-  readonly #starting = pLimit(availableParallelism() * STARTS_PER_PROCESSOR)
+  readonly #admission: Admission
+  readonly #starting = lane('starts', STARTS_PER_PROCESSOR)
+  readonly #capturing = lane('captures', CAPTURES_PER_PROCESSOR)
   readonly #upkeep: Upkeep
   /** Of capsules: one changes what a capsule's disk consists of. */
   readonly #locks = new Locks()
@@ -68,13 +83,15 @@ export class Host implements HostClient {
   readonly #onClose: (() => Promise<void>) | undefined
   #onImages: () => void = () => {}
 
-  constructor({ context, images, building = [], limits, upkeep, onClose }: HostOptions) {
+  constructor({ context, images, building = [], limits, upkeep, reserves, machine, onClose }: HostOptions) {
     this.#context = context
     this.#images = new Map(images.map((image) => [image.id, image]))
     this.#building = new Set(building)
     this.#limits = limits
     this.#ready = new ReadyImages(context)
     this.#live = new LiveCapsules(context)
+    const promisedMb = () => this.#live.all().reduce((sum, { record }) => sum + record.origin.memory_mb, 0)
+    this.#admission = new Admission(machine ?? thisMachine(context.paths.data), promisedMb, reserves)
     this.#snapshots = new Snapshots(context)
     this.#clocks = new ClockKeeper({ live: this.#live, log: context.log })
     this.#upkeep = new Upkeep(context, this.#snapshots, upkeep)
@@ -138,6 +155,16 @@ export class Host implements HostClient {
     await this.#ready.get(this.#image(imageId), size)
   }
 
+  async admit({ count, memoryMb }: StartsWanted): Promise<void> {
+    this.#starting.assertRoom(count)
+    await this.#admission.assertStarts(count, memoryMb)
+  }
+
+  async room(): Promise<Room> {
+    const [startsWaiting, capturesWaiting] = [this.#starting.waiting, this.#capturing.waiting]
+    return { ...(await this.#admission.room()), startsWaiting, capturesWaiting }
+  }
+
   async start({ capsuleId, template, source, vcpus, memoryMb, network }: StartSpec): Promise<StartedCapsule> {
     if (source.kind === 'image') {
       const image = this.#image(source.imageId)
@@ -146,12 +173,12 @@ export class Host implements HostClient {
         await this.#snapshots.verifier.check(snapshot)
         return use(snapshot)
       }
-      return this.#start({ capsuleId, template, network, withSnapshot })
+      return this.#start(memoryMb, { capsuleId, template, network, withSnapshot })
     }
     const id = source.snapshotId
     const withSnapshot: WithSnapshot = (use) => this.#snapshots.useForStart(id, use)
     this.#upkeep.used(id)
-    return this.#snapshots.noting(id, () => this.#start({ capsuleId, template, network, withSnapshot }))
+    return this.#snapshots.noting(id, () => this.#start(memoryMb, { capsuleId, template, network, withSnapshot }))
   }
 
   async destroy(capsuleId: string): Promise<void> {
@@ -161,7 +188,10 @@ export class Host implements HostClient {
 
   async capture({ capsuleId, ...spec }: CaptureSpec): Promise<SnapshotInfo> {
     const capsule = this.#live.get(capsuleId)
-    const info = await this.#locks.run(capsuleId, () => captureCapsule(this.#context, capsule, spec))
+    const { memoryBytes } = await capsule.vm.usage()
+    await this.#admission.assertCapture(memoryBytes, spec.keepSource)
+    const capture = () => captureCapsule(this.#context, capsule, spec)
+    const info = await this.#capturing.run(() => this.#locks.run(capsuleId, capture))
     if (spec.keepSource) this.#shortening.consider(capsuleId)
     if (spec.purpose !== 'fork') this.#upkeep.consider([spec.snapshotId])
     return info
@@ -227,13 +257,18 @@ export class Host implements HostClient {
     await this.#onClose?.()
   }
 
-  #start(start: Start): Promise<StartedCapsule> {
-    return this.#starting(async () => {
-      const started = await startCapsule(this.#context, this.#live, start)
-      const capsule = this.#live.find(start.capsuleId)
-      if (capsule) this.#clocks.keep([capsule])
-      return started
-    })
+  async #start(memoryMb: number, start: Start): Promise<StartedCapsule> {
+    const room = await this.#admission.begin(memoryMb)
+    try {
+      return await this.#starting.run(async () => {
+        const started = await startCapsule(this.#context, this.#live, start)
+        const capsule = this.#live.find(start.capsuleId)
+        if (capsule) this.#clocks.keep([capsule])
+        return started
+      })
+    } finally {
+      room.end()
+    }
   }
 
   #image(id: string): Image {
@@ -248,4 +283,8 @@ export class Host implements HostClient {
       })
     return image
   }
+}
+
+function lane(what: string, perProcessor: number): Lane {
+  return new Lane({ what, atOnce: availableParallelism() * perProcessor, mostWaiting: MOST_WAITING, waitMs: WAIT_MS })
 }

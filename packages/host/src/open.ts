@@ -5,6 +5,8 @@ import type { Logger } from 'pino'
 import type { Context } from './context.js'
 import { openNetworks } from './network/network.js'
 import { networkDefaults, type NetworkSettings } from './network/settings.js'
+import type { Reserves } from './admission/admission.js'
+import type { Machine } from './admission/machine.js'
 import { Host } from './host.js'
 import { bootImage } from './images/ready.js'
 import type { Image } from './images/store.js'
@@ -32,6 +34,10 @@ export interface OpenHost {
   network?: NetworkSettings | undefined
   /** Where upkeep is to do other than it does by itself. */
   upkeep?: Partial<UpkeepRules> | undefined
+  /** What it leaves free of the machine. */
+  reserves?: Reserves | undefined
+  /** What the machine has. Default: what it says itself. */
+  machine?: Machine | undefined
 }
 
 /** Opens the host on a data directory. `close` lets go of its capsules without ending them. */

@@ -45,6 +45,26 @@ export interface StartSpec {
   network: NetworkPolicy
 }
 
+/** Capsules that are about to be started on a host. */
+export interface StartsWanted {
+  count: number
+  /** Of each. */
+  memoryMb: number
+}
+
+/** What a host has room for, in bytes. Below a reserve, or beyond what may be promised, it refuses more. */
+export interface Room {
+  memoryFreeBytes: number
+  memoryReserveBytes: number
+  /** What the capsules that run or start may come to use together. */
+  memoryPromisedBytes: number
+  memoryMostPromisedBytes: number
+  diskFreeBytes: number
+  diskReserveBytes: number
+  startsWaiting: number
+  capturesWaiting: number
+}
+
 /** How long the parts of a piece of work took, in milliseconds; for people who look. */
 export type Timings = Record<string, number>
 
@@ -136,6 +156,16 @@ export interface HostClient {
    * rest, and removes snapshots that nobody knows. Called once, before anything else is asked of the host.
    */
   reconcile(expected: Expected): Promise<Reconciled>
+
+  /**
+   * Asks whether so many starts would fit now, before anything is begun for them. A start and a capture ask for themselves:
+   * this is for what would have to be taken back otherwise.
+   * @throws Problem `no_hosts_available` for memory, or when too many wait; `insufficient_storage`
+   */
+  admit(wanted: StartsWanted): Promise<void>
+
+  /** What it has room for now. */
+  room(): Promise<Room>
 
   /** Resolves when the capsule runs and its agent has answered; on failure nothing is left of it. */
   start(spec: StartSpec): Promise<StartedCapsule>

@@ -54,7 +54,8 @@ export class Box {
   /** Opens the host and recovers what ran before. */
   static async open({ settings, store, tls, images, building, log, version }: OpenBox): Promise<Box> {
     const driver = { kind: 'qemu', accelerator: settings.accelerator } as const
-    const host = await openHost({ dataDir: settings.dataDir, driver, network: settings.network, log, images, building })
+    const { dataDir, network, reserves } = settings
+    const host = await openHost({ dataDir, driver, network, reserves, log, images, building })
     try {
       // The accelerator is tried before anything else runs on this host.
       await host.facts()

@@ -44,6 +44,18 @@ export const rate = z
   .regex(/^\d{1,9}$/, 'must be a whole number; 0 is no limit')
   .transform((text) => Number(text) || undefined)
 
+/** A number of MiB; 0 is none. */
+export const amount = z
+  .string()
+  .regex(/^\d{1,9}$/, 'must be a whole number of MiB')
+  .transform(Number)
+
+/** How many times something. */
+export const factor = z
+  .string()
+  .regex(/^\d{1,3}(\.\d+)?$/, 'must be a number, like 4 or 1.5')
+  .transform(Number)
+
 function areRanges(all: string[]): boolean {
   try {
     return new Peers(all) instanceof Peers

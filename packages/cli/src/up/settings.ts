@@ -1,10 +1,11 @@
 /** The settings of a server, from the environment. */
 import { fileURLToPath } from 'node:url'
+import type { Reserves } from '@wrenn/host'
 import { keyForm } from '@wrenn/wire'
 import { z } from 'zod'
 import type { NetworkSettings } from '@wrenn/host'
 import { defaultDataDir } from '../data-dir.js'
-import { listen, origins, path, proxies, rate, templates } from './forms.js'
+import { amount, factor, listen, origins, path, proxies, rate, templates } from './forms.js'
 import { networkSettings, networkVariables } from './network.js'
 
 /** Where `cargo build` puts the agent. */
@@ -26,6 +27,9 @@ const known = z.object({
   WRENN_CORS_ORIGINS: origins.prefault(''),
   WRENN_TLS_CERT: path.optional(),
   WRENN_TLS_KEY: path.optional(),
+  WRENN_MEMORY_OVERCOMMIT: factor.optional(),
+  WRENN_MEMORY_RESERVE_MB: amount.optional(),
+  WRENN_DISK_RESERVE_MB: amount.optional(),
   ...networkVariables,
 })
 
@@ -53,6 +57,8 @@ export interface Settings {
   trustedProxies: string[]
   /** The origins whose pages may use the API from a browser. */
   origins: string[]
+  /** What the host leaves free of the machine. */
+  reserves: Reserves
   /** The files of the certificate and its key; undefined: plain HTTP. */
   tls: { cert: string; key: string } | undefined
   network: NetworkSettings
@@ -105,6 +111,11 @@ function toSettings(given: Known): Omit<Settings, 'dataDir'> {
     rateLimit: given.WRENN_RATE_LIMIT,
     trustedProxies: given.WRENN_TRUSTED_PROXIES,
     origins: given.WRENN_CORS_ORIGINS,
+    reserves: {
+      memoryOvercommit: given.WRENN_MEMORY_OVERCOMMIT,
+      memoryReserveMb: given.WRENN_MEMORY_RESERVE_MB,
+      diskReserveMb: given.WRENN_DISK_RESERVE_MB,
+    },
     tls: cert !== undefined && key !== undefined ? { cert, key } : undefined,
     network: networkSettings(given),
   }

@@ -37,7 +37,7 @@ export function problemOf(error: unknown, request: FastifyRequest): Problem {
 
 /** Whether the same request may soon succeed. */
 export function mayRetry(status: number): boolean {
-  return status === errorTable.rate_limited.status || status === errorTable.host_unavailable.status
+  return Object.values(errorTable).some((entry) => entry.status === status && entry.retryable)
 }
 
 /** Logs a failure that is not the client's own. */

@@ -1,5 +1,5 @@
 import { openNetwork, Problem, type CapsuleBody, type CreateCapsule, type HostFacts } from '@wrenn/wire'
-import type { Capsule, Version } from '../store/store.js'
+import type { Capsule, Store, Template, Version } from '../store/store.js'
 import type { Background } from './background.js'
 import { newCapsule, toBody } from './capsule.js'
 import { toIso } from './clock.js'
@@ -31,7 +31,8 @@ export class Creation {
   /**
    * Starts a capsule; it runs when this resolves.
    * @throws Problem `not_found` for the template, `host_unavailable` while it is being built; `template_corrupt`;
-   * `invalid_request` beyond the limits, or for a network where there is none; what the host says
+   * `invalid_request` beyond the limits, or for a network where there is none; what the host says, `no_hosts_available` and
+   * `insufficient_storage` among it
    */
   async create(caller: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
     assertCanReach(this.context, wanted.network)
@@ -39,18 +40,20 @@ export class Creation {
     const { fleet, store, clock } = this.context
     const host = fleet.pick()
     const { limits } = await host.facts()
-    const claimed = store.transaction(async (within) => {
-      // In one transaction, so that the version's files cannot be removed in between.
-      const template = await resolveRef(within, teamId, wanted.template)
-      assertWhole(template)
-      const { version } = template
-      const row = this.#row(teamId, wanted, version)
-      assertWithin(limits, row)
-      await within.capsules.insert(row)
-      await within.versions.used(version.id, toIso(clock.now()))
-      return { row, version }
-    })
-    const { row, version } = await claimed.catch(async (error: unknown) => {
+    const claim = async () => {
+      const { version } = await chosen(store, { teamId, wanted, limits })
+      // Before the row: of what does not fit, nothing is left. The version may be another a moment later.
+      await host.admit({ count: 1, memoryMb: sizeOf(version, wanted).memoryMb })
+      return store.transaction(async (within) => {
+        // In one transaction, so that the version's files cannot be removed in between.
+        const { version } = await chosen(within, { teamId, wanted, limits })
+        const row = this.#row(teamId, wanted, version)
+        await within.capsules.insert(row)
+        await within.versions.used(version.id, toIso(clock.now()))
+        return { row, version }
+      })
+    }
+    const { row, version } = await claim().catch(async (error: unknown) => {
       throw await orBeingBuilt(host, wanted.template, error)
     })
     return this.parts.background.run(row.id, async () => {
@@ -71,13 +74,31 @@ export class Creation {
   }
 }
 
+interface Choice {
+  teamId: string
+  wanted: CreateCapsule
+  limits: HostFacts['limits']
+}
+
+/** What is to be started. @throws Problem `not_found`, `template_corrupt`; `invalid_request` beyond the limits */
+async function chosen(store: Store, { teamId, wanted, limits }: Choice): Promise<Template> {
+  const template = await resolveRef(store, teamId, wanted.template)
+  assertWhole(template)
+  assertWithin(limits, sizeOf(template.version, wanted))
+  return template
+}
+
+/** A snapshot has its own size. */
+function sizeOf(version: Version, wanted: CreateCapsule) {
+  return { vcpus: version.vcpus ?? wanted.vcpus, memoryMb: version.memoryMb ?? wanted.memory_mb }
+}
+
 function heritage(teamId: string, wanted: CreateCapsule, version: Version) {
   return {
     teamId,
     template: wanted.template,
     versionId: version.id,
-    vcpus: version.vcpus ?? wanted.vcpus,
-    memoryMb: version.memoryMb ?? wanted.memory_mb,
+    ...sizeOf(version, wanted),
     timeoutSec: wanted.timeout_sec,
     metadata: wanted.metadata ?? null,
     network: wanted.network ?? openNetwork,

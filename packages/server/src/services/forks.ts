@@ -45,6 +45,8 @@ export class Forks {
     assertCanReach(this.context, wanted.network)
     // What cannot be passed on is not captured either.
     this.#envsOf(source, wanted)
+    // All of them or none.
+    await this.context.fleet.hostFor(source.id).admit({ count: wanted.count, memoryMb: source.memoryMb })
     const snapshotId = newId('snapshot')
     const by = { actor: actorOf(caller), metadata: { forked_from: source.id } }
     return this.parts.background.run(snapshotId, () => this.#fork({ source, snapshotId, wanted, by }))

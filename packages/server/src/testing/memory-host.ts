@@ -12,10 +12,12 @@ import {
   type NetworkPolicy,
   type Reconciled,
   type Renewal,
+  type Room,
   type SnapshotInfo,
   type Source,
   type StartedCapsule,
   type StartSpec,
+  type StartsWanted,
   type Usage,
   type VerifiedPart,
 } from '@wrenn/wire'
@@ -23,6 +25,7 @@ import { Faults } from './faults.js'
 import { MemoryGuest, type Contents, type Program, type Reader } from './memory-guest.js'
 
 export type Point =
+  | 'admit'
   | 'start'
   | 'started'
   | 'destroy'
@@ -91,6 +94,12 @@ export class MemoryHost implements HostClient {
   asked = 0
   /** What `samples` tells. */
   using: () => CapsuleSample[] = () => []
+  /** What it was asked to have room for. */
+  readonly admitted: StartsWanted[] = []
+  has: Room = {
+    ...{ memoryFreeBytes: 4000, memoryReserveBytes: 400, memoryPromisedBytes: 512, memoryMostPromisedBytes: 16_000 },
+    ...{ diskFreeBytes: 9000, diskReserveBytes: 900, startsWaiting: 1, capturesWaiting: 2 },
+  }
   #changed = () => {}
   #gone: Gone = () => {}
   #damaged: Damaged = () => {}
@@ -130,6 +139,15 @@ export class MemoryHost implements HostClient {
       .filter((id) => !isThere(id))
       .map((capsuleId) => ({ capsuleId, reason: 'it is gone' }))
     return { running: expected.capsuleIds.filter(isThere), lost }
+  }
+
+  async admit(wanted: StartsWanted): Promise<void> {
+    this.admitted.push(wanted)
+    await this.faults.pass('admit')
+  }
+
+  async room(): Promise<Room> {
+    return this.has
   }
 
   async start(spec: StartSpec): Promise<StartedCapsule> {

@@ -1,4 +1,5 @@
 /** What a Wrenn leaves on a machine: looked at before and after, the difference is what it lost. */
+import { createHash } from 'node:crypto'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { groupFolder } from '@wrenn/host'
@@ -11,7 +12,8 @@ export type Traces = Record<TraceKind, Set<string>>
 export async function tracesOf(dataDir: string): Promise<Traces> {
   const [processes, namespaces, links, groups, files] = await Promise.all([
     processesOf(dataDir),
-    list('/run/netns'),
+    namespacesOf(dataDir),
+    // Links have numbers in the place of owners: those of other servers count too, while they come and go.
     list('/sys/class/net'),
     groupsBelow('/sys/fs/cgroup', groupFolder(dataDir)),
     filesBelow(dataDir),
@@ -38,6 +40,13 @@ async function processesOf(dataDir: string): Promise<Set<string>> {
       found.add(`${pid} ${command.replaceAll('\0', ' ').slice(0, 60)}`)
   }
   return found
+}
+
+/** Those of this data directory alone: other servers may make some at the same time. */
+async function namespacesOf(dataDir: string): Promise<Set<string>> {
+  const owner = createHash('sha256').update(dataDir).digest('hex').slice(0, 8)
+  const all = await list('/run/netns')
+  return new Set([...all].filter((name) => name.startsWith(`wrenn-${owner}-`)))
 }
 
 async function list(folder: string): Promise<Set<string>> {

@@ -40,6 +40,7 @@ export class Telemetry {
 
   constructor(context: Context, parts: { events: Events; sampler: Sampler }) {
     this.#gauges(context, parts)
+    this.#roomOf(context)
   }
 
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE
@@ -64,6 +65,28 @@ export class Telemetry {
   /** Everything as text. */
   async text(): Promise<string> {
     return `${await ofProcess().metrics()}\n${await this.#registry.metrics()}`
+  }
+
+  /** What the host has room for; nothing where it does not answer. */
+  #roomOf({ fleet }: Context): void {
+    const figures = {
+      wrenn_host_memory_free_bytes: ['Memory that capsules may still take.', 'memoryFreeBytes'],
+      wrenn_host_memory_reserve_bytes: ['Below this, no capsule is started.', 'memoryReserveBytes'],
+      wrenn_host_memory_promised_bytes: ['What running capsules may come to use together.', 'memoryPromisedBytes'],
+      wrenn_host_memory_most_promised_bytes: ['Beyond this, no capsule is started.', 'memoryMostPromisedBytes'],
+      wrenn_host_disk_free_bytes: ['Space that is free in the data directory.', 'diskFreeBytes'],
+      wrenn_host_disk_reserve_bytes: ['Below this, nothing is created or captured.', 'diskReserveBytes'],
+      wrenn_host_starts_waiting: ['Starts that wait for their turn.', 'startsWaiting'],
+      wrenn_host_captures_waiting: ['Captures that wait for their turn.', 'capturesWaiting'],
+    } as const
+    for (const [name, [help, figure]] of Object.entries(figures))
+      this.#gauge(name, help, async (gauge) => {
+        const room = await fleet
+          .pick()
+          .room()
+          .catch(() => undefined)
+        if (room) gauge.set(room[figure])
+      })
   }
 
   #gauges({ store }: Context, { events, sampler }: { events: Events; sampler: Sampler }): void {

@@ -43,13 +43,16 @@ export const write: Operation = {
   },
 }
 
-/** A client that goes away in the middle of a command and of an upload. */
+/** Where an upload goes whose client leaves: it may be completed at any time after that, so its content means nothing. */
+const LEFT = '/dev/shm/soak/left'
+
+/** A client that goes away in the middle of a command and of an upload; others are served as before. */
 export const leave: Operation = {
   weight: 3,
   take({ model, tally, random }) {
     const capsule = model.takeCapsule(random, false)
     if (!capsule) return undefined
-    const { path, bytes } = anyFile(random)
+    const { path, bytes, digest } = anyFile(random)
     const { files, commands } = capsule.capsule
     const afterMs = random.below(200)
     return {
@@ -57,11 +60,9 @@ export const leave: Operation = {
       path,
       work: async () => {
         const signal = AbortSignal.timeout(afterMs)
-        await Promise.allSettled([commands.run('sleep 1', { signal }), files.write(path, bytes, { signal })])
-        // Whatever became of the file: what is written now is what it is.
-        const after = anyFile(random)
-        await tally.timed('write after a hang-up', () => files.write(path, after.bytes))
-        capsule.content = { ...capsule.content, [path]: after.digest }
+        await Promise.allSettled([commands.run('sleep 1', { signal }), files.write(LEFT, bytes, { signal })])
+        await tally.timed('write after a hang-up', () => files.write(path, bytes))
+        capsule.content = { ...capsule.content, [path]: digest }
       },
     }
   },
