@@ -13,6 +13,8 @@ interface Operation {
   /** Makes what it is done to, and gives the id of that. */
   prepare?: (ask: Ask, on: Serving) => Promise<string>
   run: (ask: Ask, subject: string, on: Serving) => Promise<unknown>
+  /** Whether it may be asked for again, and is done once all the same. */
+  isRepeatable?: true
   /** Whether each of the capsules that it makes is one for itself. */
   inParts?: true
 }
@@ -45,6 +47,7 @@ const operations: Operation[] = [
   {
     what: 'a start that is asked for with an Idempotency-Key',
     steps: 5,
+    isRepeatable: true,
     run: (ask) => ask.api.call('createCapsule', { json: {}, ...key }),
   },
   {
@@ -147,6 +150,10 @@ async function check(
     if (moment.isAnswered) expect(there, moment.when).toEqual(after)
     else if (operation.inParts) expectPart(there, { before, after })
     else expect([before, after], `${moment.when}: ${JSON.stringify(there)}`).toContainEqual(there)
+    if (operation.isRepeatable) {
+      await operation.run(new Ask(on), '', on)
+      expect(await whatIsThere(on), moment.when).toEqual(after)
+    }
     await useAndRemove(on)
   } finally {
     await on.end()

@@ -8,6 +8,7 @@ import { assertWhole, type Damage } from './damage.js'
 import type { CapsuleEnvs } from './envs.js'
 import { actorOf } from './events/action.js'
 import { assertCanReach } from './network.js'
+import type { Begun } from './idempotency.js'
 import type { Starter } from './starter.js'
 import { orBeingBuilt } from './images.js'
 import { resolveRef, sourceOf } from './template.js'
@@ -33,7 +34,11 @@ export class Creation {
    * @throws Problem `not_found` for the template, `host_unavailable` while it is being built; `template_corrupt`;
    * `invalid_request` beyond the limits, or for a network where there is none; what the host says
    */
-  async create(caller: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
+  async create(caller: Caller, wanted: CreateCapsule, begun?: Begun): Promise<Timed<CapsuleBody>> {
+    const earlier = begun?.earlier && (await this.context.store.capsules.find(caller.teamId, begun.earlier))
+    // It was made, and only its answer was lost.
+    if (earlier && earlier.status !== 'error')
+      return { body: toBody(earlier, this.context, { withRenewal: true }), timings: {} }
     assertCanReach(this.context, wanted.network)
     const { teamId } = caller
     const { fleet, store, clock } = this.context
@@ -47,6 +52,7 @@ export class Creation {
       const row = this.#row(teamId, wanted, version)
       assertWithin(limits, row)
       await within.capsules.insert(row)
+      await begun?.note(within, row.id)
       await within.versions.used(version.id, toIso(clock.now()))
       return { row, version }
     })

@@ -6,6 +6,7 @@ import { engine } from './002-engine.js'
 import { proxy } from './003-proxy.js'
 import { meter } from './004-meter.js'
 import { own } from './005-own.js'
+import { begun } from './006-begun.js'
 
 const migrations: Record<string, Migration> = {
   '001-first': first,
@@ -13,6 +14,7 @@ const migrations: Record<string, Migration> = {
   '003-proxy': proxy,
   '004-meter': meter,
   '005-own': own,
+  '006-begun': begun,
 }
 
 /** Brings the database to the newest form (or to `target`, in tests), or throws what stopped it. */
