@@ -90,7 +90,7 @@ export class Groups {
     return this.hierarchies.some(({ has }) => has.includes(controller))
   }
 
-  /** Makes a group and sets its limits. */
+  /** Makes a group and sets its limits. A name is never used twice: what had it before may be about to be removed. */
   async make(name: string, limits: Limits): Promise<void> {
     await this.#removeLeft()
     await Promise.all(
@@ -108,6 +108,13 @@ export class Groups {
         }
       }),
     )
+  }
+
+  /** The names of the groups that are there and begin so. */
+  async named(prefix: string): Promise<string[]> {
+    const all = this.hierarchies.map(({ path }) => readdir(join(path, this.folder)).catch(() => []))
+    const names = (await Promise.all(all)).flat().filter((name) => name.startsWith(prefix))
+    return [...new Set(names)]
   }
 
   /** Moves a process into its group. */

@@ -10,6 +10,7 @@ import {
 } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
+import type { Begun } from '../services/idempotency.js'
 import type { Holder } from '../services/keys.js'
 
 type Routes = typeof routes
@@ -30,6 +31,8 @@ export interface Call<N extends RouteName = RouteName> {
   /** Registers what is done when the call has ended: its work is done, and its answer sent or given up. */
   onEnd: (done: () => void) => void
   request: FastifyRequest
+  /** What an Idempotency-Key stands for already; only with one. */
+  begun: Begun | undefined
 }
 
 export interface Answer {
@@ -56,10 +59,11 @@ export interface RunCall {
   reply: FastifyReply
   /** Whether it goes on when its client hangs up. */
   isDetached: boolean
+  begun?: Begun
 }
 
 /** Parses what of a request may be parsed before its handler runs, and runs that. */
-export async function runCall({ name, handler, request, reply, isDetached }: RunCall): Promise<Answer> {
+export async function runCall({ name, handler, request, reply, isDetached, begun }: RunCall): Promise<Answer> {
   const route: Route = routes[name]
   const { caller } = request as FastifyRequest & { caller?: Holder }
   const ending = new Ending(reply)
@@ -72,6 +76,7 @@ export async function runCall({ name, handler, request, reply, isDetached }: Run
       signal: isDetached ? new AbortController().signal : hangUp(reply),
       onEnd: (done) => ending.add(done),
       request,
+      begun,
     })
   } finally {
     ending.workDone()

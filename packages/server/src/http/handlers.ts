@@ -43,7 +43,7 @@ type CapsuleRoutes =
 function capsuleHandlers(services: Services): Pick<Handlers, CapsuleRoutes> {
   const { capsules, creation, networks, pausing, resuming, forks } = services
   return {
-    createCapsule: async ({ caller, json }) => timed(201, await creation.create(caller, json())),
+    createCapsule: async ({ caller, json, begun }) => timed(201, await creation.create(caller, json(), begun)),
     listCapsules: async ({ caller }) => ok(await capsules.list(caller)),
     getCapsule: async ({ caller, params }) => ok(await capsules.get(caller, params.id)),
     deleteCapsule: async ({ caller, params }) => capsules.delete(caller, params.id).then(() => done),

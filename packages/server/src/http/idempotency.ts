@@ -2,7 +2,7 @@
 import { basePaths, Problem, type Route } from '@wrenn/wire'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Holder } from '../services/keys.js'
-import type { GivenAnswer, Idempotency } from '../services/idempotency.js'
+import type { Begun, GivenAnswer, Idempotency } from '../services/idempotency.js'
 import { accepts, runCall, type RunCall } from './call.js'
 import { errorBody, mayRetry, problemOf } from './errors.js'
 import { serverTiming } from './timing.js'
@@ -40,7 +40,7 @@ export async function answerOnce(
     idempotencyKey,
     request: [method, withoutBase(request.url), Buffer.isBuffer(body) ? body : ''],
   }
-  const { answer, isReplay } = await idempotency.once(asked, () => work(call))
+  const { answer, isReplay } = await idempotency.once(asked, (begun) => work(call, begun))
   if (isReplay) {
     request.log.debug({ first: answer.requestId }, 'answered again')
     reply.header('idempotent-replayed', 'true')
@@ -52,10 +52,10 @@ export async function answerOnce(
 }
 
 /** Whether or not its client waits for it: the client may ask again. */
-async function work(call: Omit<RunCall, 'isDetached'>): Promise<GivenAnswer> {
+async function work(call: Omit<RunCall, 'isDetached'>, begun: Begun): Promise<GivenAnswer> {
   const { request, reply } = call
   try {
-    const { status, json, timings } = await runCall({ ...call, isDetached: true })
+    const { status, json, timings } = await runCall({ ...call, isDetached: true, begun })
     if (timings) reply.header('server-timing', serverTiming(timings, reply.elapsedTime))
     return { status, body: JSON.stringify(json), requestId: request.id }
   } catch (error) {

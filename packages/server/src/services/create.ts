@@ -8,6 +8,7 @@ import { assertWhole, type Damage } from './damage.js'
 import type { CapsuleEnvs } from './envs.js'
 import { actorOf } from './events/action.js'
 import { assertCanReach } from './network.js'
+import type { Begun } from './idempotency.js'
 import type { Starter } from './starter.js'
 import { orBeingBuilt } from './images.js'
 import { resolveRef, sourceOf } from './template.js'
@@ -34,7 +35,11 @@ export class Creation {
    * `invalid_request` beyond the limits, or for a network where there is none; what the host says, `no_hosts_available` and
    * `insufficient_storage` among it
    */
-  async create(caller: Caller, wanted: CreateCapsule): Promise<Timed<CapsuleBody>> {
+  async create(caller: Caller, wanted: CreateCapsule, begun?: Begun): Promise<Timed<CapsuleBody>> {
+    const earlier = begun?.earlier && (await this.context.store.capsules.find(caller.teamId, begun.earlier))
+    // It was made, and only its answer was lost.
+    if (earlier && earlier.status !== 'error')
+      return { body: toBody(earlier, this.context, { withRenewal: true }), timings: {} }
     assertCanReach(this.context, wanted.network)
     const { teamId } = caller
     const { fleet, store, clock } = this.context
@@ -49,6 +54,7 @@ export class Creation {
         const { version } = await chosen(within, { teamId, wanted, limits })
         const row = this.#row(teamId, wanted, version)
         await within.capsules.insert(row)
+        await begun?.note(within, row.id)
         await within.versions.used(version.id, toIso(clock.now()))
         return { row, version }
       })

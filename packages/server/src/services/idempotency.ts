@@ -1,5 +1,5 @@
 import { Problem } from '@wrenn/wire'
-import type { StoredAnswer } from '../store/store.js'
+import type { Store, StoredAnswer } from '../store/store.js'
 import { Alarm, toIso } from './clock.js'
 import type { Context } from './context.js'
 import { keyedDigest, seal, unseal } from './seal.js'
@@ -31,6 +31,16 @@ export interface Once {
   isReplay: boolean
 }
 
+/** What work is told that may have been begun before by a server that died since. */
+export interface Begun {
+  /** The capsule that was begun then. */
+  earlier: string | undefined
+  /** Notes which capsule is begun now, in the transaction that makes its row. */
+  note(store: Store, capsuleId: string): Promise<void>
+}
+
+type Work = (begun: Begun) => Promise<GivenAnswer>
+
 interface UnderWay {
   digest: string
   once: Promise<Once>
@@ -50,7 +60,7 @@ export class Idempotency {
    * Does `work`, unless it was done or is being done: then its answer is given. An answer of 5xx or 429 is not kept.
    * @throws Problem `conflict` when the key stands for another request; what `work` throws
    */
-  async once(asked: Asked, work: () => Promise<GivenAnswer>): Promise<Once> {
+  async once(asked: Asked, work: Work): Promise<Once> {
     const digest = keyedDigest(asked.apiKey, asked.request)
     const id = `${asked.keyId} ${asked.idempotencyKey}`
     const given = await this.#given(asked, digest)
@@ -74,22 +84,37 @@ export class Idempotency {
     this.#alarm.stop()
   }
 
-  async #first(asked: Asked, digest: string, work: () => Promise<GivenAnswer>): Promise<Once> {
+  async #first(asked: Asked, digest: string, work: Work): Promise<Once> {
     // Another may have ended between the first look and now; from now on none begins.
     const given = await this.#given(asked, digest)
     if (given) return given
-    const answer = await work()
+    const row = await this.#row(asked)
+    const earlier = row?.request === digest ? (row.capsuleId ?? undefined) : undefined
+    const answer = await work({ earlier, note: (store, capsuleId) => this.#note(store, { asked, digest, capsuleId }) })
     if (answer.status < 500 && answer.status !== 429) await this.#keep(asked, digest, answer)
     return { answer, isReplay: false }
   }
 
   async #given(asked: Asked, digest: string): Promise<Once | undefined> {
-    const { store, clock } = this.context
-    const row = await store.answers.find(asked.keyId, asked.idempotencyKey)
-    if (!row || Date.parse(row.createdAt) + KEPT_MS <= clock.now()) return undefined
+    const row = await this.#row(asked)
+    if (!row || row.sealed === '') return undefined
     assertSame(row.request, digest)
     const text = unseal(row.sealed, { secret: asked.apiKey, use: USE, bound: boundTo(row) })
     return { answer: JSON.parse(text) as GivenAnswer, isReplay: true }
+  }
+
+  async #row({ keyId, idempotencyKey }: Asked): Promise<StoredAnswer | undefined> {
+    const { store, clock } = this.context
+    const row = await store.answers.find(keyId, idempotencyKey)
+    return row && Date.parse(row.createdAt) + KEPT_MS > clock.now() ? row : undefined
+  }
+
+  async #note(
+    store: Store,
+    { asked: { keyId, idempotencyKey }, digest, capsuleId }: { asked: Asked; digest: string; capsuleId: string },
+  ): Promise<void> {
+    const createdAt = toIso(this.context.clock.now())
+    await store.answers.put({ keyId, idempotencyKey, request: digest, sealed: '', capsuleId, createdAt })
   }
 
   async #keep(asked: Asked, request: string, answer: GivenAnswer): Promise<void> {
@@ -98,7 +123,7 @@ export class Idempotency {
     const row = { keyId, idempotencyKey, request, createdAt: toIso(clock.now()) }
     const sealed = seal(JSON.stringify(answer), { secret, use: USE, bound: boundTo(row) })
     try {
-      await store.answers.put({ ...row, sealed })
+      await store.answers.put({ ...row, sealed, capsuleId: null })
     } catch (err) {
       // What was done stands, and so does its answer; only a repetition would not know of it.
       log.error({ err }, 'an answer could not be kept for its idempotency key')
@@ -124,7 +149,11 @@ export class Idempotency {
   }
 }
 
-function boundTo({ keyId, idempotencyKey, request }: Omit<StoredAnswer, 'sealed' | 'createdAt'>): string {
+function boundTo({
+  keyId,
+  idempotencyKey,
+  request,
+}: Pick<StoredAnswer, 'keyId' | 'idempotencyKey' | 'request'>): string {
   return `${keyId}\n${idempotencyKey}\n${request}`
 }
 

@@ -113,8 +113,10 @@ export interface AnswerRow {
   idempotencyKey: string
   /** A keyed digest of what was asked. */
   request: string
-  /** The answer, which only the caller's API key opens. */
+  /** The answer, which only the caller's API key opens; empty while there is none. */
   sealed: string
+  /** The capsule that was begun for it, while there is no answer. */
+  capsuleId: string | null
   createdAt: string
 }
 

@@ -154,8 +154,7 @@ export class MemoryHost implements HostClient {
     await this.faults.pass('start')
     if (this.capsules.has(spec.capsuleId)) throw new Error('a capsule that is there was started')
     const stored = spec.source.kind === 'snapshot' ? this.#stored(spec.source.snapshotId) : undefined
-    const { programs, readers, ports } = this
-    const contents: Contents = { files: new Map(stored?.files), programs, readers, ports, sessions: [] }
+    const contents = this.#contents(new Map(stored?.files))
     this.capsules.set(
       spec.capsuleId,
       Object.assign(contents, { spec, isHeld: false, guest: new MemoryGuest(contents) }),
@@ -241,6 +240,17 @@ export class MemoryHost implements HostClient {
 
   async close(): Promise<void> {}
 
+  /** Another host that holds the same now, and goes its own way from here on. */
+  copy(): MemoryHost {
+    const copy = new MemoryHost()
+    for (const [id, { spec, files, isHeld }] of this.capsules) {
+      const contents = { ...copy.#contents(new Map(files)), spec: { ...spec }, isHeld }
+      copy.capsules.set(id, Object.assign(contents, { guest: new MemoryGuest(contents) }))
+    }
+    for (const [id, stored] of this.snapshots) copy.snapshots.set(id, { ...stored, files: new Map(stored.files) })
+    return copy
+  }
+
   /** @throws Problem `host_unavailable` for one that is not here */
   capsule(id: string): MemoryCapsule {
     const capsule = this.capsules.get(id)
@@ -257,6 +267,11 @@ export class MemoryHost implements HostClient {
   /** The host finds out by itself that a snapshot is damaged. */
   findDamage(id: string, what: string): void {
     this.#damaged(id, what)
+  }
+
+  #contents(files: Contents['files']): Contents {
+    const { programs, readers, ports } = this
+    return { files, programs, readers, ports, sessions: [] }
   }
 
   #stored(id: string): Stored {

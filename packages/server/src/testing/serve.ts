@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +36,9 @@ export interface Serving {
   end(): Promise<void>
 }
 
+/** In memory where that is possible: what is synced there takes no time. */
+const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 const SECRET = new Uint8Array(32).fill(7)
 
 /** What of a server's options a test may choose. */
@@ -43,12 +47,20 @@ export type Choices = Partial<Omit<CreateServer, 'store' | 'host' | 'version' | 
 /** Tests try more wrong keys than anybody else. */
 const often = { failures: 1e6 }
 
-export async function serve(host = new MemoryHost(), choices: Choices = {}): Promise<Serving> {
-  const dir = await mkdtemp(join(tmpdir(), 'wrenn-server-'))
+/** What an earlier server left. */
+export interface Left {
+  /** The directory with its store's files. */
+  dir: string
+  key: string
+  clock: TestClock
+}
+
+export async function serve(host = new MemoryHost(), choices: Choices = {}, left?: Left): Promise<Serving> {
+  const dir = left?.dir ?? (await mkdtemp(join(folder, 'wrenn-server-')))
   const log: string[] = []
   const logger = makeLogger({ level: 'trace', to: { write: (line) => void log.push(line) } })
-  const key = newKey()
-  const clock = new TestClock()
+  const key = left?.key ?? newKey()
+  const clock = left?.clock ?? new TestClock()
   const start = async (secret: Uint8Array) => {
     const store = await openStore(join(dir, 'wrenn.db'))
     await ensureFirstKey({ store, wanted: key })

@@ -8,8 +8,13 @@ interface Timer {
 
 /** A clock whose timers go off when a test moves its time on. Otherwise it runs with the machine's. */
 export class TestClock implements Clock {
-  #ahead = 0
   readonly #timers = new Set<Timer>()
+  #ahead: number
+
+  /** @param ahead how far it is ahead of the machine's, in milliseconds */
+  constructor(ahead = 0) {
+    this.#ahead = ahead
+  }
 
   now(): number {
     return Date.parse(now()) + this.#ahead
@@ -19,6 +24,11 @@ export class TestClock implements Clock {
     const timer = { due: this.now() + ms, work }
     this.#timers.add(timer)
     return () => void this.#timers.delete(timer)
+  }
+
+  /** Another of the same time, for which nothing waits. */
+  copy(): TestClock {
+    return new TestClock(this.#ahead)
   }
 
   /** Moves on by so many seconds; what was due until then is done, in its order. */

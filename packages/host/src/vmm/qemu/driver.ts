@@ -10,7 +10,7 @@ import { flattenDisk } from './flatten.js'
 import { bootArguments, CARD, restoreArguments, sockets, type Accelerator } from './machine.js'
 import { migrate } from './migrate.js'
 import { Qmp } from './qmp.js'
-import { GREETING_MS, groupOf, spawnQemu, type Spawned } from './spawn.js'
+import { GREETING_MS, groupsOf, spawnQemu, type Spawned } from './spawn.js'
 import { QemuVm } from './vm.js'
 
 export interface QemuOptions {
@@ -85,7 +85,9 @@ export class QemuDriver implements VmmDriver {
     const socket = connect(join(record.runDir, sockets.qmp))
     const qmp = await Qmp.connect(socket, AbortSignal.timeout(GREETING_MS))
     const vm = new QemuVm({ record, qmp, runTask: this.#runTask })
-    void vm.exited.then(async () => (await this.#groups()).remove(groupOf(dirname(record.runDir))))
+    const groups = await this.#groups()
+    const own = await groups.named(groupsOf(dirname(record.runDir)))
+    void vm.exited.then(() => Promise.all(own.map((name) => groups.remove(name))))
     return vm
   }
 

@@ -1,6 +1,7 @@
 /** The start of a QEMU process. */
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { randomHex } from '@wrenn/wire'
 import type { Groups } from '../../jail/groups.js'
 import { listeningSocket } from '../../jail/sockets.js'
 import { startInJail } from '../../jail/start.js'
@@ -56,7 +57,7 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
     uid: spec.uid,
     gid: hasKvm ? (await stat(KVM)).gid : undefined,
     network: network?.namespace,
-    group: how.groups && { groups: how.groups, name: groupOf(spec.dir) },
+    group: how.groups && { groups: how.groups, name: newGroup(spec.dir) },
     limits: qemuLimits(spec, how.hasMemoryFile ?? false),
     sockets: await Promise.all(socketNames.map((name) => listeningSocket(join(runDir, name)))),
   })
@@ -72,5 +73,7 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
   }
 }
 
-/** The name of the control group for what works in a directory. */
-export const groupOf = (dir: string): string => basename(dir)
+/** How the names of control groups for what works in a directory begin. */
+export const groupsOf = (dir: string): string => `${basename(dir)}.`
+
+const newGroup = (dir: string): string => groupsOf(dir) + randomHex(4)

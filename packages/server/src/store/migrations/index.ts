@@ -7,6 +7,7 @@ import { engine } from './002-engine.js'
 import { proxy } from './003-proxy.js'
 import { meter } from './004-meter.js'
 import { own } from './005-own.js'
+import { begun } from './006-begun.js'
 
 const migrations: Record<string, Migration> = {
   '001-first': first,
@@ -14,6 +15,7 @@ const migrations: Record<string, Migration> = {
   '003-proxy': proxy,
   '004-meter': meter,
   '005-own': own,
+  '006-begun': begun,
 }
 
 /** The names of the migrations that a database has had. */
