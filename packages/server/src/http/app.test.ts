@@ -65,6 +65,10 @@ describe('what is not served', () => {
     ['GET', '/v1/capsules/x/exec', 'POST'],
     ['POST', '/health', 'GET, HEAD'],
     ['POST', '/openapi.json', 'GET, HEAD'],
+    // Not what is possible for a capsule of that name.
+    ['OPTIONS', '/v1/capsules/usage', 'GET, HEAD'],
+    // A method that asks for a body, and has none.
+    ['QUERY' as 'PATCH', '/v1/capsules', 'POST, GET, HEAD'],
   ] as const)('%s %s names what is allowed', async (method, path, allowed) => {
     const { status, body, headers } = await api.send(method, path)
     expect([status, body.error.code, headers.get('allow')]).toEqual([405, 'method_not_allowed', allowed])

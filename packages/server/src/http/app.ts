@@ -77,6 +77,10 @@ export async function makeApp(options: MakeApp): Promise<FastifyInstance> {
     assertHead(request)
   })
   if (origins.length > 0) await allowOrigins(app, origins)
+  // Before the framework looks at the body, for which some methods have rules.
+  app.addHook('preParsing', async (request, reply) => {
+    if (request.is404) refuseUnknown(request, reply)
+  })
   const upgrades = new Upgrades(app)
   app.server.on('upgrade', (request, socket, head) => {
     if (proxy.isFor(request)) proxy.upgrade(request, socket as Socket, head)

@@ -10,16 +10,20 @@ const known = [
       basePaths.map((base) => ({
         method,
         heads,
+        isExact: !path.includes('{'),
         form: new RegExp(`^${base}${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
       })),
   ),
-  { method: 'GET', heads: true, form: /^\/metrics$/ },
+  { method: 'GET', heads: true, isExact: true, form: /^\/metrics$/ },
 ]
 
 /** A path that is not served, or not with this method. */
 export function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
   const path = request.url.split('?')[0]!
-  const possible = known.filter(({ form }) => form.test(path))
+  const fitting = known.filter(({ form }) => form.test(path))
+  // A path that is named itself is nothing's parameter.
+  const isNamed = fitting.some(({ isExact }) => isExact)
+  const possible = fitting.filter(({ isExact }) => isExact === isNamed)
   if (possible.length === 0)
     throw new Problem('not_found', 'There is no such route.', { hint: '/openapi.json lists all.' })
   const head = possible.some(({ heads }) => heads) ? ['HEAD'] : []
