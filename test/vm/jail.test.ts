@@ -97,7 +97,7 @@ describe.skipIf(!isRoot)(`in a jail of its own${isRoot ? '' : ' (skipped: this i
   test('after its end nothing is left: no process, no directory, no control group', async () => {
     const capsule = await client.capsules.create()
     const pid = await pidOf(capsule)
-    const ofGroup = (text: string) => text.split('\n').filter((line) => line.endsWith(`/${capsule.id}`))
+    const ofGroup = (text: string) => text.split('\n').filter((line) => line.includes(`/${capsule.id}.`))
     const groups = ofGroup(await readFile(`/proc/${pid}/cgroup`, 'utf8'))
     const keeper = Number(/^PPid:\t(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1])
     await capsule.destroy()

@@ -37,17 +37,13 @@ export class Lane {
   }
 
   /** Does `work` when it is its turn. @throws Problem `no_hosts_available`; then `work` was not and will not be begun */
-  run<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    this.assertRoom(1)
     return new Promise((resolve, reject) => {
       let isGivenUp = false
       const giveUp = () => {
         isGivenUp = true
         reject(this.#crowded())
-      }
-      try {
-        this.assertRoom(1)
-      } catch (error) {
-        return reject(error)
       }
       this.#count++
       const timer = setTimeout(giveUp, this.rules.waitMs)

@@ -52,6 +52,13 @@ test('where none can be made, there is none, and all goes on', async () => {
   await groups.close()
 })
 
+test('the groups of one directory are found by how their names begin', async () => {
+  const groups = await Groups.open('ours', [{ version: 1, path: root, has: ['memory'] }])
+  for (const name of ['cl-1.aaaa', 'cl-1.bbbb', 'cl-10.cccc']) await groups.make(name, limits)
+  expect((await groups.named('cl-1.')).sort()).toEqual(['cl-1.aaaa', 'cl-1.bbbb'])
+  expect(await groups.named('cl-2.')).toEqual([])
+})
+
 const found: Hierarchy[] = await findHierarchies(await readFile('/proc/self/mountinfo', 'utf8'))
 const folder = `wrenn-test-${process.pid}`
 const tried = await Groups.open(folder)
