@@ -14,6 +14,8 @@ let dataDir: string
 beforeEach(async () => {
   dataDir = await unpackFixture(1)
   await chmod(dataDir, 0o700)
+  // It was made by earlier code: what is looked at is one that this code has brought up to date.
+  await (await openStore(join(dataDir, 'wrenn.db'))).close()
 })
 afterEach(() => rm(dataDir, { recursive: true, force: true }))
 
@@ -99,5 +101,14 @@ test('while a server runs, what only it can know is left out, and nothing is rem
     expect(await readdir(join(dataDir, 'staging'))).toEqual(['under-way'])
   } finally {
     await store.close()
+  }
+})
+
+test('a database of an earlier version is told to be one, and is not brought up to date', async () => {
+  const older = await unpackFixture(1)
+  try {
+    for (const _ of [1, 2]) expect(find(await doctor(older, '--quick'), 'W042').status).toBe('warning')
+  } finally {
+    await rm(older, { recursive: true, force: true })
   }
 })

@@ -1,4 +1,6 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newId, openNetwork, type HostClient } from '@wrenn/wire'
@@ -199,3 +201,23 @@ test('a snapshot whose file is gone or cut is refused as corrupt', async () => {
   )
   await expect(start(snapshotId)).rejects.toMatchObject({ code: 'template_corrupt' })
 })
+
+test.each(['capsules', 'snapshots', 'staging'] as const)(
+  'what an earlier server left working in %s is ended',
+  async (folder) => {
+    const snapshotId = newId('snapshot')
+    const cwd = join(pathsOf(dataDir)[folder], snapshotId)
+    await mkdir(cwd)
+    const left = spawn('sleep', ['60'], { cwd })
+    const exited = once(left, 'exit')
+    try {
+      await once(left, 'spawn')
+      await host.close()
+      host = await open()
+      await host.reconcile({ capsuleIds: [], snapshotIds: folder === 'snapshots' ? [snapshotId] : [] })
+      expect((await exited)[1]).toBe('SIGKILL')
+    } finally {
+      left.kill('SIGKILL')
+    }
+  },
+)

@@ -28,7 +28,7 @@ export async function reconcile(context: Context, live: LiveCapsules, expected: 
   const lost = outcomes.flatMap(([capsuleId, reason]) => (reason ? [{ capsuleId, reason }] : []))
 
   const kept = new Set(live.all().map(({ vm }) => vm.record.pid))
-  for (const identity of await processesWorkingIn([paths.capsules, paths.staging])) {
+  for (const identity of await processesWorkingIn([paths.capsules, paths.snapshots, paths.staging])) {
     if (kept.has(identity.pid)) continue
     log.warn({ pid: identity.pid }, 'ending a process that belongs to no capsule')
     await kill(identity)

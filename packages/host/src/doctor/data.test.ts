@@ -9,9 +9,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { checkAbilities, tryAbilities } from './abilities.js'
 import { checkDataDir, checkDataFormat } from './data.js'
 import { checkFileSystem, checkRoom, diskFacts } from './disk.js'
-import { checkLeftGroups, groupFolderOf, removeLeftGroups } from './groups.js'
+import { groupFolder, namespacePrefix, networkOwner } from '../machine-names.js'
+import { checkLeftGroups, removeLeftGroups } from './groups.js'
 import { checkModes, fixModes } from './modes.js'
-import { checkNetworks, namespacePrefixOf } from './networks.js'
+import { checkNetworks } from './networks.js'
 import { checkOrphans, checkProcesses, removeOrphans } from './orphans.js'
 import { placeOf } from './scratch.js'
 import { checkSpeed, measureSpeed } from './speed.js'
@@ -163,7 +164,7 @@ test('a process below the directory that no record names is found, and what it w
 
 test('a namespace of this data directory that no record names is left over; those of others are none of ours', async () => {
   const where = { namespaces: at('netns'), links: at('net') }
-  const prefix = namespacePrefixOf(dataDir)
+  const prefix = namespacePrefix(networkOwner(dataDir))
   await folders('capsules/c', 'net/wrenn1', 'net/wrenn2')
   await writeFile(at('capsules/c/capsule.json'), JSON.stringify({ network: { number: 1 } }))
   for (const name of [`${prefix}1`, `${prefix}2`, 'wrenn-00000000-3']) await folders(`netns/${name}`)
@@ -175,13 +176,14 @@ test('a namespace of this data directory that no record names is left over; thos
 })
 
 test('control groups of capsules that are over are named, and removed where nothing is in them', async () => {
-  const folder = groupFolderOf(dataDir)
-  for (const name of ['alive', 'dead', 'busy']) await mkdir(at('groups', folder, name), { recursive: true })
-  await writeFile(at('groups', folder, 'busy', 'a-file-keeps-it'), '')
+  const folder = groupFolder(dataDir)
+  const name = { alive: 'alive.00', dead: 'dead.01', busy: 'busy.02' }
+  for (const group of Object.values(name)) await mkdir(at('groups', folder, group), { recursive: true })
+  await writeFile(at('groups', folder, name.busy, 'a-file-keeps-it'), '')
   const found = [at('groups')]
   const { items } = await checkLeftGroups(dataDir, ['alive'], found)
-  expect(items?.sort()).toEqual([at('groups', folder, 'busy'), at('groups', folder, 'dead')])
-  expect(await removeLeftGroups(dataDir, ['alive'], found)).toEqual([at('groups', folder, 'dead')])
+  expect(items?.sort()).toEqual([at('groups', folder, name.busy), at('groups', folder, name.dead)])
+  expect(await removeLeftGroups(dataDir, ['alive'], found)).toEqual([at('groups', folder, name.dead)])
   expect((await checkLeftGroups(dataDir, ['alive', 'busy'], found)).status).toBe('ok')
 })
 

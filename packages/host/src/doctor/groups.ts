@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { groupFolder, groupPrefix } from '../machine-names.js'
 import { ok, warning, type Outcome } from './outcome.js'
 
 /** The mount points of control group hierarchies, of either version, in a process's table of mounts. */
@@ -39,20 +39,17 @@ async function canMake(path: string): Promise<boolean> {
   }
 }
 
-/** The name of the folder for the groups of a data directory's capsules. */
-export const groupFolderOf = (dataDir: string) =>
-  `wrenn-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`
-
 /** The paths of the groups of this data directory's capsules that `capsuleIds` does not name. */
 export async function leftGroups(dataDir: string, capsuleIds: readonly string[], found?: string[]): Promise<string[]> {
-  const folders = (found ?? (await hierarchies())).map((path) => join(path, groupFolderOf(dataDir)))
+  const folders = (found ?? (await hierarchies())).map((path) => join(path, groupFolder(dataDir)))
   const each = await Promise.all(
     folders.map(async (folder) => {
       const all = await readdir(folder, { withFileTypes: true }).catch(() => [])
       return all.filter((one) => one.isDirectory()).map(({ name }) => ({ name, path: join(folder, name) }))
     }),
   )
-  return each.flatMap((all) => all.filter(({ name }) => !capsuleIds.includes(name)).map(({ path }) => path))
+  const isTheirs = (name: string) => capsuleIds.some((id) => name.startsWith(groupPrefix(id)))
+  return each.flatMap((all) => all.filter(({ name }) => !isTheirs(name)).map(({ path }) => path))
 }
 
 /** Whether control groups are left that no capsule is in. */

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { entries } from '../fs/durable.js'
+import { namespacePrefix, networkOwner } from '../machine-names.js'
 import { names, pathsOf } from '../paths.js'
 import { ok, warning, type Outcome } from './outcome.js'
 
@@ -18,15 +18,10 @@ export interface NetworkPlaces {
 
 const places: NetworkPlaces = { namespaces: '/run/netns', links: '/sys/class/net' }
 
-/** What the names of a data directory's namespaces begin with. */
-export function namespacePrefixOf(dataDir: string): string {
-  return `wrenn-${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}-`
-}
-
 /** Namespaces of this data directory, and links to them, that are no capsule's. */
 export async function leftNetworks(dataDir: string, { namespaces, links } = places): Promise<string[]> {
   const used = await numbersInUse(dataDir)
-  const prefix = namespacePrefixOf(dataDir)
+  const prefix = namespacePrefix(networkOwner(dataDir))
   const left = (await entries(namespaces)).filter((name) => {
     const number = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : NaN
     return Number.isInteger(number) && !used.has(number)

@@ -65,7 +65,7 @@ export async function checkProcesses(dataDir: string): Promise<Outcome> {
   const ids = await entries(paths.capsules)
   const records = await Promise.all(ids.map((id) => readRecord(paths.capsule(id))))
   const known = new Set(records.flatMap((record) => (record ? [`${record.vm.pid} ${record.vm.startTime}`] : [])))
-  const found = await processesWorkingIn([paths.capsules, paths.staging])
+  const found = await processesWorkingIn([paths.capsules, paths.snapshots, paths.staging])
   const others = found.filter(({ pid, startTime }) => !known.has(`${pid} ${startTime}`))
   if (others.length === 0) return ok(`${found.length} processes, each in the record of its capsule`)
   return warning(`${others.length} processes work below the data directory and are in no capsule's record.`, {

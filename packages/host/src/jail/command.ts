@@ -53,7 +53,7 @@ export function jailCommand(inside: Inside, jail: Jail): string[] {
     ...(jail.isCounted('cpu') ? [] : NICE),
     ...(network === undefined ? [] : ['nsenter', `--net=${network}`, '--']),
     ...(jail.kind === 'none' ? [] : bubblewrap(inside, jail)),
-    ...(uid === undefined ? [] : becoming(uid, { gid: inside.gid ?? uid, setpriv: jail.setpriv })),
+    ...(uid === undefined ? [] : becoming(uid, inside, jail)),
     ...[program, ...args],
   ]
 }
@@ -77,9 +77,11 @@ function bubblewrap(inside: Inside, { libraries, setpriv, infoFd, filterFd }: Ja
   ]
 }
 
-function becoming(uid: number, { gid, setpriv }: { gid: number; setpriv: string }): string[] {
+function becoming(uid: number, { gid = uid, endsWithUs }: Inside, { setpriv }: Jail): string[] {
   return [
     ...[setpriv, `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'],
     ...['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'],
+    // The kernel forgets it when the user changes.
+    ...(endsWithUs ? ['--pdeathsig', 'KILL'] : []),
   ]
 }

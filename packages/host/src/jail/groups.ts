@@ -2,7 +2,6 @@
  * Control groups: by them the kernel bounds the memory and the threads of a process with all that it starts, and shares
  * the processors out. Both versions that there are; where neither can be written, nothing is grouped.
  */
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -59,11 +58,6 @@ export async function findHierarchies(mountinfo: string): Promise<Hierarchy[]> {
 
 async function readWords(file: string): Promise<string[]> {
   return (await readFile(file, 'utf8').catch(() => '')).trim().split(' ')
-}
-
-/** The name of the folder for the groups of a host. */
-export function groupFolder(dataDir: string): string {
-  return `wrenn-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`
 }
 
 export class Groups {

@@ -1,5 +1,4 @@
 /** The networks of a host's capsules. */
-import { createHash } from 'node:crypto'
 import { Problem, type HostFacts } from '@wrenn/wire'
 import type { Logger } from 'pino'
 import { Forwarder } from './dns/forwarder.js'
@@ -8,6 +7,7 @@ import { addResolver, closeMachine, obstacle, openMachine } from './machine.js'
 import { Pool } from './pool.js'
 import type { HostRules } from './rules/host.js'
 import type { NetworkSettings } from './settings.js'
+import { networkOwner } from '../machine-names.js'
 import { removeSlots, Slot, slotsOf, type NetworkRecord, type Surroundings } from './slot.js'
 
 export interface Network {
@@ -32,7 +32,7 @@ export interface OpenNetwork {
 
 /** Opens the network as far as there can be one. @throws {Problem} `host_unavailable` when it has to be there and cannot */
 export async function openNetworks({ dataDir, settings, log }: OpenNetwork): Promise<Network> {
-  const owner = createHash('sha256').update(dataDir).digest('hex').slice(0, 8)
+  const owner = networkOwner(dataDir)
   const none = (reason: string) => new NoNetwork(owner, { isThere: false, reason }, log)
   if (settings.mode === 'off') return none('it is turned off (WRENN_NETWORK)')
   const cannot = (reason: string, cause?: unknown) => {

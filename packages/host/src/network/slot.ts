@@ -2,6 +2,7 @@
 import { networkSchema, openNetwork, type NetworkPolicy } from '@wrenn/wire'
 import pLimit from 'p-limit'
 import { z } from 'zod'
+import { namespacePrefix } from '../machine-names.js'
 import type { VmNetwork } from '../vmm/types.js'
 import { endsOf, inside, type Ends, type Range } from './addresses.js'
 import { arrange, ip, ipAll, links, namespacePath, namespaces, nft } from './commands.js'
@@ -155,11 +156,11 @@ export async function removeSlots(owner: string, numbers: readonly number[]): Pr
 
 /** The numbers of an owner's networks, as far as they are there. */
 export async function slotsOf(owner: string): Promise<number[]> {
-  const prefix = slotName(owner, '')
+  const prefix = namespacePrefix(owner)
   const names = (await namespaces()).filter((name) => name.startsWith(prefix))
   return names.map((name) => Number(name.slice(prefix.length))).filter(Number.isInteger)
 }
 
-function slotName(owner: string, number: number | ''): string {
-  return `wrenn-${owner}-${number}`
+function slotName(owner: string, number: number): string {
+  return namespacePrefix(owner) + number
 }

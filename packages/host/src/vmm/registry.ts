@@ -1,7 +1,8 @@
 /** The one place that knows the drivers. */
 import type { Logger } from 'pino'
 import type { RunTask } from '../worker/pool.js'
-import { groupFolder, Groups } from '../jail/groups.js'
+import { Groups } from '../jail/groups.js'
+import { groupFolder } from '../machine-names.js'
 import { FakeDriver } from './fake/driver.js'
 import type { FakeWorld } from './fake/world.js'
 import { QemuDriver } from './qemu/driver.js'

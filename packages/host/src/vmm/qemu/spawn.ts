@@ -5,6 +5,7 @@ import { randomHex } from '@wrenn/wire'
 import type { Groups } from '../../jail/groups.js'
 import { listeningSocket } from '../../jail/sockets.js'
 import { startInJail } from '../../jail/start.js'
+import { groupPrefix } from '../../machine-names.js'
 import { kill } from '../../process/identity.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { BootSpec, Needs, VmRecord } from '../types.js'
@@ -74,6 +75,6 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
 }
 
 /** How the names of control groups for what works in a directory begin. */
-export const groupsOf = (dir: string): string => `${basename(dir)}.`
+export const groupsOf = (dir: string): string => groupPrefix(basename(dir))
 
 const newGroup = (dir: string): string => groupsOf(dir) + randomHex(4)
