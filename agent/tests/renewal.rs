@@ -79,8 +79,8 @@ async fn hooks_run_in_order_and_are_told_with_the_end_of_their_output() {
     let agent = start("hooks").await;
     let mut link = agent.link(b"").await;
     hook(&agent, "after-restore.d/20-second", "echo $WRENN_HOOK $WRENN_CAPSULE_ID; cat; exit 3");
-    hook(&agent, "after-restore.d/10-first", "head -c 20000 /dev/zero | tr '\\0' x; echo end >&2; kill -9 $$");
-    hook(&agent, "after-restore.d/30-third", "pwd");
+    hook(&agent, "after-restore.d/10-first", "head -c 20000 /dev/zero | tr '\\0' x; echo end; kill -9 $$");
+    hook(&agent, "after-restore.d/30-third", "pwd >&2");
     hook(&agent, "after-restore.d/.hidden", "exit 0");
     fs::write(agent.dir.join("etc/wrenn/after-restore.d/40-plain"), "exit 0").unwrap();
     assert_eq!(renew(&mut link, "cl-1").await["has_hooks"], true);
