@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { rename } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
+import { shortPath } from '../process/short-path.js'
 
 export interface ListeningSocket {
   /** Our descriptor of it. */
@@ -18,13 +19,15 @@ export async function listeningSocket(path: string): Promise<ListeningSocket> {
   const server = createServer()
   // Closing a socket removes the name that it was made under.
   const made = `${path}+`
-  server.listen(made)
-  await once(server, 'listening')
+  const short = await shortPath(made)
+  const close = () => void server.close(() => void short.close())
   try {
+    server.listen(short.path)
+    await once(server, 'listening')
     await rename(made, path)
-    return { fd: descriptorOf(server), close: () => void server.close() }
+    return { fd: descriptorOf(server), close }
   } catch (error) {
-    server.close()
+    close()
     throw error
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { controllers, type Groups } from '../../jail/groups.js'
 import { jailFacts } from '../../jail/kind.js'
 import { startTimeOf } from '../../process/identity.js'
+import { shortPath } from '../../process/short-path.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { BootSpec, FlattenDisk, FoldMemory, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
 import { flattenDisk } from './flatten.js'
@@ -82,8 +83,8 @@ export class QemuDriver implements VmmDriver {
 
   async adopt(record: VmRecord): Promise<Vm | undefined> {
     if ((await startTimeOf(record.pid)) !== record.startTime) return undefined
-    const socket = connect(join(record.runDir, sockets.qmp))
-    const qmp = await Qmp.connect(socket, AbortSignal.timeout(GREETING_MS))
+    const short = await shortPath(join(record.runDir, sockets.qmp))
+    const qmp = await Qmp.connect(connect(short.path), AbortSignal.timeout(GREETING_MS)).finally(short.close)
     const vm = new QemuVm({ record, qmp, runTask: this.#runTask })
     const groups = await this.#groups()
     const own = await groups.named(groupsOf(dirname(record.runDir)))

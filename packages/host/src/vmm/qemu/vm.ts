@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import { names } from '../../paths.js'
 import { isAlive, kill } from '../../process/identity.js'
+import { shortPath } from '../../process/short-path.js'
 import { usageOf } from '../../process/usage.js'
 import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
@@ -104,14 +105,19 @@ export class QemuVm implements Vm {
   }
 
   async openPort(port: AgentPort): Promise<Duplex> {
-    const socket = connect(join(this.record.runDir, sockets[port]))
-    socket.on('error', () => socket.destroy())
-    await within(
-      DEATH_MS,
-      once(socket, 'connect'),
-      () => new Error(`QEMU does not accept a connection for the ${port} port`),
-    )
-    return socket
+    const short = await shortPath(join(this.record.runDir, sockets[port]))
+    try {
+      const socket = connect(short.path)
+      socket.on('error', () => socket.destroy())
+      await within(
+        DEATH_MS,
+        once(socket, 'connect'),
+        () => new Error(`QEMU does not accept a connection for the ${port} port`),
+      )
+      return socket
+    } finally {
+      await short.close()
+    }
   }
 
   usage(): Promise<VmUsage> {
