@@ -31,12 +31,12 @@ test('the buffers on the way are rinsed where variables went through them since 
     return received
   }
   const MiB = 1024 * 1024
-  expect(await rinsed(), 'of a new channel nobody knows').toBe(5 * MiB)
+  expect(await rinsed(), 'of a new channel nobody knows').toBe(10 * MiB)
   await run()
   await run({})
   expect(await rinsed()).toBe(0)
   await run({ SECRET: 'x' })
-  expect(await rinsed()).toBe(5 * MiB)
+  expect(await rinsed()).toBe(10 * MiB)
   expect(await rinsed()).toBe(0)
 })
 

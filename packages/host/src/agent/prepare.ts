@@ -14,9 +14,10 @@ const doubts = { afterMs: 5_000, answerMs: 10_000 }
 const TOLD = 400
 /**
  * What fills all buffers of the guest that our bytes go through: they are used in turn, and keep what they held. The port
- * has 1024 (the size that QEMU's virtio-mmio gives every queue) of 4 KiB; some more, since not each is filled to its end.
+ * has 1024 (the size that QEMU's virtio-mmio gives every queue) of 4 KiB. Where the stream halts, one is not filled to its
+ * end and keeps what stood there: so all of them are filled twice, and some more.
  */
-const RINSE_BYTES = 1.25 * 1024 * 4096
+const RINSE_BYTES = 2.5 * 1024 * 4096
 const ZEROS = Buffer.alloc(64 * 1024)
 
 /**
