@@ -37,11 +37,11 @@ export async function renew(channel: AgentChannel, { capsuleId, template }: Iden
   if (missing.length > 0 || told.unix_time_ns === undefined) throw notRenewed(missing)
   // It took the time of the question for its own when that arrived.
   const first = offsetOf({ sent, received, arrived: sent, answered: msOf(told.unix_time_ns) })
-  const clock_offset_ms = await settleClock(channel, first, signal)
+  const offsetMs = await settleClock(channel, first, signal)
   return {
     at: new Date().toISOString(),
     renewed: renewables.filter((part) => told.renewed.includes(part)),
-    clock_offset_ms,
+    clock_offset_ms: Math.round(offsetMs * 10) / 10,
     hooks: told.has_hooks ? await runAfterRestore(channel) : [],
   }
 }
