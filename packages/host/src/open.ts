@@ -49,6 +49,9 @@ export async function openHost({ dataDir, driver: choice, network, log, ...host 
       mkdir(dir, { recursive: true, mode: 0o755 }),
     ),
   )
+  // First, since it may fail: nothing else has to be given back then.
+  const settings = network ?? { ...networkDefaults, mode: 'off' }
+  const networks = await openNetworks({ dataDir, settings, log })
   const workers = startWorkers()
   const driver = openDriver(choice, {
     log,
@@ -69,17 +72,10 @@ export async function openHost({ dataDir, driver: choice, network, log, ...host 
       })
     },
   })
-  const settings = network ?? { ...networkDefaults, mode: 'off' }
-  const context: Context = {
-    paths,
-    driver,
-    network: await openNetworks({ dataDir, settings, log }),
-    runTask: workers.run,
-    log,
-  }
+  const context: Context = { paths, driver, network: networks, runTask: workers.run, log }
   const limits = { maxVcpus: availableParallelism() * 4, maxMemoryMb: Math.floor((totalmem() / MiB) * 0.9) }
   const onClose = async () => {
-    await Promise.all([workers.close(), context.network.close()])
+    await Promise.all([workers.close(), networks.close()])
   }
   return new Host({ context, limits, onClose, ...host })
 }
