@@ -10,7 +10,8 @@ import { newKey } from '@wrenn/wire'
 import { z } from 'zod'
 import { TEMPLATE } from '../lab.js'
 
-const main = fileURLToPath(new URL('../../main.js', import.meta.url))
+/** Run as its users run it: its first line has options of the runtime. */
+const wrenn = fileURLToPath(new URL('../../../bin/wrenn.js', import.meta.url))
 /** How long the server may take to end when it is asked to, in milliseconds. */
 const STOP_MS = 10_000
 
@@ -81,7 +82,7 @@ export async function startSubject({ env, dataDir, agent, logFile }: StartSubjec
 async function up(env: NodeJS.ProcessEnv, logFile: string): Promise<ChildProcess> {
   const log = await open(logFile, 'a')
   // It has a session of its own, so that Ctrl-C is ours alone.
-  const child = spawn(process.execPath, [main, 'up'], { env, stdio: ['ignore', 'pipe', log.fd], detached: true })
+  const child = spawn(wrenn, ['up'], { env, stdio: ['ignore', 'pipe', log.fd], detached: true })
   await log.close()
   for await (const line of createInterface({ input: child.stdout! })) {
     if (!line.startsWith('Ctrl-C')) continue
