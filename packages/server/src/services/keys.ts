@@ -15,6 +15,7 @@ import type { Key, Store } from '../store/store.js'
 import { now } from '../store/time.js'
 import { toIso, type Clock } from './clock.js'
 import type { Caller, Context } from './context.js'
+import type { Begun } from './idempotency.js'
 import type { Limits } from './limits.js'
 import type { Holding, Presence } from './presence.js'
 
@@ -93,12 +94,19 @@ export class Keys {
    * Makes a key; the answer is the only place where the key itself is ever seen.
    * @throws Problem `forbidden` for more than the caller's own key may; `invalid_request` for an end in the past
    */
-  async create({ teamId, scope: own }: Holder, wanted: CreateKey): Promise<CreatedKeyBody> {
+  async create({ teamId, scope: own }: Holder, wanted: CreateKey, begun?: Begun): Promise<CreatedKeyBody> {
     const { name, scope } = wanted
     if (!includesScope(own, scope))
       throw new Problem('forbidden', `A key of the scope "${own}" cannot make one of the scope "${scope}".`)
     const key = newKey()
-    const row = await addKey(this.#store, { teamId, name, key, scope, expiresAt: this.#endOf(wanted) })
+    const expiresAt = this.#endOf(wanted)
+    const row = await this.#store.transaction(async (store) => {
+      // Nobody was ever told the one that was made before.
+      if (begun?.earlier !== undefined) await store.keys.revoke({ teamId, id: begun.earlier, at: now() })
+      const row = await addKey(store, { teamId, name, key, scope, expiresAt })
+      await begun?.note(store, row.id)
+      return row
+    })
     return { ...toBody(row), key }
   }
 

@@ -17,6 +17,7 @@ import { Keys } from './keys.js'
 import { Limits, type Rates } from './limits.js'
 import { Metrics } from './metrics/metrics.js'
 import { Running } from './metrics/running.js'
+import { Runs } from './runs.js'
 import { Sampler } from './metrics/sampler.js'
 import { Telemetry } from './metrics/telemetry.js'
 import { Usage } from './metrics/usage.js'
@@ -71,6 +72,7 @@ export function makeServices(context: Context, { proxyAuth, secret, rates }: Rul
     networks: new Networks(context, background),
     forks: new Forks(context, { background, starter, envs }),
     sessions: new Sessions(context),
+    runs: new Runs(context),
     inside: new Inside(context, { activity, background, envs }),
     snapshots: new Snapshots(context, { background, retention, activity, actions }),
     templates: new Templates(context, { retired, cost, events }),

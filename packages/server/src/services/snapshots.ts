@@ -2,11 +2,12 @@ import type { SnapshotInfo, TemplateBody } from '@wrenn/wire'
 import type { Labels, Template } from '../store/store.js'
 import type { Activity } from './activity.js'
 import type { Background } from './background.js'
-import { claim, dropClaim, publish, type Claim, type Wanted } from './claim.js'
+import { claim, dropClaim, publish, published, type Claim, type Wanted } from './claim.js'
 import { toIso } from './clock.js'
 import type { Caller, Context, Timed } from './context.js'
 import { actorOf, onTemplate, type Action } from './events/action.js'
 import type { Actions } from './events/actions.js'
+import type { Begun } from './idempotency.js'
 import type { Retention } from './retention.js'
 import { toBody } from './template.js'
 import { Undo } from './undo.js'
@@ -30,8 +31,15 @@ export class Snapshots {
    * @throws Problem `name_reserved`, `conflict`, `not_found`, `invalid_state`, and what the host says; then the source
    * runs on and the name means what it did
    */
-  async create(caller: Caller, wanted: Wanted): Promise<Timed<TemplateBody>> {
-    const claimed = await this.context.store.transaction((store) => claim(store, caller, wanted))
+  async create(caller: Caller, wanted: Wanted, begun?: Begun): Promise<Timed<TemplateBody>> {
+    const { store } = this.context
+    const made = begun?.earlier === undefined ? undefined : await published(store, begun.earlier)
+    if (made) return { body: toBody(made), timings: {} }
+    const claimed = await store.transaction(async (within) => {
+      const claimed = await claim(within, caller, wanted)
+      await begun?.note(within, claimed.versionId)
+      return claimed
+    })
     return this.parts.background.run(claimed.capsule.id, () => this.#complete(caller, claimed))
   }
 

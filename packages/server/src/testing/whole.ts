@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import { Ask } from './ask.js'
 import type { Serving } from './serve.js'
 
-/** Without what is new each time: ids and times. In an order of its own. */
+/** Without what is new each time: ids, times and names that nobody chose. In an order of its own. */
 export async function whatIsThere(on: Serving): Promise<object> {
   const ask = new Ask(on)
   await expect.poll(() => on.store.versions.removable()).toEqual([])
@@ -16,7 +16,11 @@ export async function whatIsThere(on: Serving): Promise<object> {
   const templates = []
   for (const { name } of await own(ask)) {
     const versions = await ask.numbers(name)
-    templates.push({ name, versions, texts: await texts(on, name) })
+    templates.push({
+      name: name.replace(/^template-[0-9a-f]{8}$/, 'template-…'),
+      versions,
+      texts: await texts(on, name),
+    })
   }
   const keys = ((await ask.api.call('listKeys')).body as KeyBody[]).map(({ name }) => name)
   return { capsules: capsules.toSorted(inOrder), templates: templates.toSorted(inOrder), keys: keys.toSorted() }
