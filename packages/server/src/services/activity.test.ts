@@ -8,6 +8,7 @@ import { TestClock } from '../testing/test-clock.js'
 import { Activity } from './activity.js'
 import { newCapsule } from './capsule.js'
 import { toIso } from './clock.js'
+import { Owed } from './owed.js'
 
 let clock: TestClock
 let activity: Activity
@@ -21,7 +22,14 @@ beforeEach(() => {
   whenIdle = async (id) => activity.forget(id)
   const store = { capsules: { active: async (_: string, at: string) => void stored.push(at) } } as unknown as Store
   const logger = pino({}, { write: (line: string) => void log.push(line) })
-  activity = new Activity({ store, fleet: new Fleet([]), log: logger, clock, hasNetwork: true })
+  activity = new Activity({
+    store,
+    fleet: new Fleet([]),
+    log: logger,
+    clock,
+    owed: new Owed({ clock, log: logger }),
+    hasNetwork: true,
+  })
   activity.onIdle(async ({ id }) => {
     idle.push(id)
     await whenIdle(id)

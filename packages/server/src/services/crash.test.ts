@@ -5,7 +5,7 @@ import { Ask } from '../testing/ask.js'
 import { MemoryHost } from '../testing/memory-host.js'
 import { Moments, type Moment } from '../testing/moments.js'
 import { serve, type Serving } from '../testing/serve.js'
-import { audit, useAndRemove, whatIsThere } from '../testing/whole.js'
+import { audit, expectPart, useAndRemove, whatIsThere } from '../testing/whole.js'
 
 interface Operation {
   what: string
@@ -201,13 +201,4 @@ async function check(moment: Moment, { operation, id, before, after, used }: Che
   } finally {
     await on.end()
   }
-}
-
-/** What is there is in no way other than afterwards; some of it may be missing that was not there before either. */
-function expectPart(there: object, { before, after }: { before: object; after: object }): void {
-  const capsulesOf = (what: object) => (what as { capsules: object[] }).capsules
-  expect({ ...there, capsules: [] }).toEqual({ ...after, capsules: [] })
-  expect(capsulesOf(there)).toEqual(expect.arrayContaining(capsulesOf(before)))
-  for (const capsule of capsulesOf(there)) expect(capsulesOf(after)).toContainEqual(capsule)
-  expect(capsulesOf(there).length).toBeLessThanOrEqual(capsulesOf(after).length)
 }

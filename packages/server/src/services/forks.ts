@@ -1,4 +1,4 @@
-import { newId, type CapsuleBody, type ForkCapsule, type HostClient, type Timings } from '@wrenn/wire'
+import { newId, toProblem, type CapsuleBody, type ForkCapsule, type HostClient, type Timings } from '@wrenn/wire'
 import type { Capsule } from '../store/store.js'
 import type { Background } from './background.js'
 import { assertRunning, findCapsule, newCapsule, take, toBody } from './capsule.js'
@@ -71,7 +71,7 @@ export class Forks {
   }
 
   async #fork(fork: Fork): Promise<Timed<CapsuleBody[]>> {
-    const { fleet, log } = this.context
+    const { fleet, owed } = this.context
     const { source, snapshotId } = fork
     const host = fleet.hostFor(source.id)
     try {
@@ -81,20 +81,18 @@ export class Forks {
       const body = await this.#startAll(host, fork, await this.#insert(fork))
       return { body, timings: { ...timings, start: performance.now() - begun } }
     } finally {
-      await host
-        .deleteSnapshot(snapshotId)
-        .catch((err: unknown) => log.error({ err, snapshot: snapshotId }, 'what was forked from could not be removed'))
+      await owed.pay(`the snapshot ${snapshotId}`, () => host.deleteSnapshot(snapshotId))
     }
   }
 
   async #capture(host: HostClient, { id, teamId }: Capsule, snapshotId: string): Promise<Timings> {
-    const { store } = this.context
+    const { store, owed } = this.context
     await take(store, { teamId, id, operation: 'fork', assert: assertRunning })
     try {
       const spec = { capsuleId: id, snapshotId, purpose: 'fork', keepSource: true } as const
       return (await host.capture(spec)).timings
     } finally {
-      await store.capsules.end(id, 'fork')
+      await owed.pay(`the fork of ${id}`, () => store.capsules.end(id, 'fork'))
     }
   }
 
@@ -135,6 +133,9 @@ export class Forks {
   async #shown(row: Capsule, end: PromiseSettledResult<{ capsule: Capsule }>): Promise<CapsuleBody> {
     if (end.status === 'fulfilled') return toBody(end.value.capsule, this.context, { withRenewal: true })
     this.context.log.error({ err: end.reason as unknown, capsule: row.id }, 'a fork could not be started')
-    return toBody(findCapsule(await this.context.store.capsules.find(row.teamId, row.id)), this.context)
+    const now = findCapsule(await this.context.store.capsules.find(row.teamId, row.id))
+    // That it failed may not have been written down yet.
+    const failed = { ...now, status: 'error', reason: toProblem(end.reason).message } as const
+    return toBody(now.status === 'starting' ? failed : now, this.context)
   }
 }

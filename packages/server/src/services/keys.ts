@@ -41,13 +41,15 @@ export interface Knock {
 export class Keys {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #log: Context['log']
 
   constructor(
-    { store, clock }: Context,
+    { store, clock, log }: Context,
     private readonly parts: { limits: Limits; presence: Presence },
   ) {
     this.#store = store
     this.#clock = clock
+    this.#log = log
   }
 
   /**
@@ -136,8 +138,11 @@ export class Keys {
   }
 
   async #noteUse({ id, lastUsedAt }: Key): Promise<void> {
-    if (lastUsedAt && Date.now() - Date.parse(lastUsedAt) < USED_EVERY_MS) return
-    await this.#store.keys.used(id, now())
+    if (lastUsedAt && Math.abs(this.#clock.now() - Date.parse(lastUsedAt)) < USED_EVERY_MS) return
+    // Nobody is kept out because it cannot be written down.
+    await this.#store.keys
+      .used(id, toIso(this.#clock.now()))
+      .catch((err: unknown) => this.#log.warn({ err }, 'the use of a key could not be noted'))
   }
 }
 

@@ -80,6 +80,7 @@ export function makeServices(context: Context, { proxyAuth, secret, rates }: Rul
     verification: new Verification(context, damage),
     idempotency: new Idempotency(context),
     background,
+    owed: context.owed,
     activity,
     retention,
     clock: context.clock,
@@ -106,14 +107,15 @@ export async function beginServices(services: Services, { store }: Context): Pro
 
 /** Begins nothing new from now on. */
 export function stopServices(services: Services): void {
-  const { activity, retention, verification, idempotency, sampler, usage, events, sessions } = services
-  for (const service of [activity, retention, verification, idempotency, sampler, usage, sessions]) service.stop()
+  const { activity, retention, verification, idempotency, sampler, usage, events, sessions, owed } = services
+  for (const service of [activity, retention, verification, idempotency, sampler, usage, sessions, owed]) service.stop()
   events.close()
 }
 
 /** Resolves when all that is under way has ended. */
 export async function settleServices(services: Services): Promise<void> {
-  const { background, retention, verification, sampler, usage } = services
+  const { background, retention, verification, sampler, usage, owed } = services
   await Promise.all([background.allSettled(), retention.idle(), verification.idle()])
+  await owed.retry()
   await Promise.all([sampler.flush(), usage.flush()])
 }

@@ -55,11 +55,11 @@ export class Snapshots {
 
   /** Captures, and makes the name mean what was captured; or takes everything back. */
   async #make(claimed: Claim, succeeded: (more: Labels) => void): Promise<Made> {
-    const { store, fleet, log, clock } = this.context
+    const { store, fleet, clock } = this.context
     const { capsule, versionId, snapshotId, keepSource } = claimed
-    const undo = new Undo(log)
-    undo.add('the claim of the name', () => store.transaction((within) => dropClaim(within, versionId)))
-    undo.add('the operation', () => store.capsules.end(capsule.id, 'snapshot'))
+    const undo = new Undo(this.context)
+    undo.owe(`the claim of ${versionId}`, () => store.transaction((within) => dropClaim(within, versionId)))
+    undo.owe(`the snapshot of ${capsule.id}`, () => store.capsules.end(capsule.id, 'snapshot'))
     try {
       const host = fleet.hostFor(capsule.id)
       const { hooks, timings, ...facts } = await host.capture({
@@ -69,7 +69,7 @@ export class Snapshots {
         keepSource,
       })
       if (!keepSource) undo.add('the hold', () => host.release(capsule.id))
-      undo.add('the snapshot', () => host.deleteSnapshot(snapshotId))
+      undo.owe(`the snapshot ${snapshotId}`, () => host.deleteSnapshot(snapshotId))
       const at = toIso(clock.now())
       const template = await store.transaction(async (within) => {
         const made = await publish(within, claimed, { ...facts, at })
@@ -84,13 +84,10 @@ export class Snapshots {
   }
 
   async #leaveSource({ capsule: { id }, keepSource }: Claim): Promise<void> {
-    const { store, fleet, log } = this.context
-    if (keepSource) return store.capsules.end(id, 'snapshot')
+    const { store, fleet, owed } = this.context
+    if (keepSource) return owed.pay(`the snapshot of ${id}`, () => store.capsules.end(id, 'snapshot'))
     this.parts.activity.forget(id)
-    await fleet
-      .hostFor(id)
-      .destroy(id)
-      .catch((err: unknown) => log.error({ err, capsule: id }, 'a captured capsule could not be let go'))
+    await owed.pay(`the removal of ${id}`, () => fleet.hostFor(id).destroy(id))
   }
 }
 
