@@ -62,13 +62,15 @@ describe('the idle time', () => {
     expect(clock.waiting()).toEqual([])
   })
 
-  test('runs from the last activity before a restart, and is over at once when that is long ago', () => {
-    const [recent, old] = [watched(10, 6), watched(10, 60)]
-    expect(clock.waiting()).toEqual([0, 4])
-    clock.advance(1)
-    expect(idle).toEqual([old.id])
-    clock.advance(4)
-    expect(idle).toEqual([old.id, recent.id])
+  test('runs from the last activity before a restart; of what is long ago a minute is left, or the whole time if shorter', () => {
+    const [recent, old] = [watched(100, 20), watched(100, 6000)]
+    watched(10, 60)
+    watched(1000, -6000)
+    expect(clock.waiting()).toEqual([10, 60, 80, 1000])
+    clock.advance(61)
+    expect(idle.slice(1)).toEqual([old.id])
+    clock.advance(20)
+    expect(idle.slice(2)).toEqual([recent.id])
   })
 
   test('is of each capsule alone', () => {

@@ -1,5 +1,6 @@
 import { Problem } from '@wrenn/wire'
 import type { Store, StoredAnswer } from '../store/store.js'
+import { Cautious } from './cautious.js'
 import { Alarm, toIso } from './clock.js'
 import type { Context } from './context.js'
 import { keyedDigest, seal, unseal } from './seal.js'
@@ -54,11 +55,13 @@ interface UnderWay {
 export class Idempotency {
   readonly #underWay = new Map<string, UnderWay>()
   readonly #alarm: Alarm
+  readonly #time: Cautious
   #isWaiting = false
   #isOff = false
 
   constructor(private readonly context: Context) {
     this.#alarm = new Alarm(context.clock)
+    this.#time = new Cautious(context.clock)
   }
 
   /**
@@ -114,9 +117,8 @@ export class Idempotency {
   }
 
   async #row({ keyId, idempotencyKey }: Asked): Promise<StoredAnswer | undefined> {
-    const { store, clock } = this.context
-    const row = await store.answers.find(keyId, idempotencyKey)
-    return row && Date.parse(row.createdAt) + KEPT_MS > clock.now() ? row : undefined
+    const row = await this.context.store.answers.find(keyId, idempotencyKey)
+    return row && Date.parse(row.createdAt) + KEPT_MS > this.#time.now() ? row : undefined
   }
 
   async #note(
@@ -146,21 +148,23 @@ export class Idempotency {
       // What was done stands, and so does its answer; only a repetition would not know of it.
       log.error({ err }, 'an answer could not be kept for its idempotency key')
     }
-    if (!this.#isWaiting) this.#wait(clock.now() + KEPT_MS)
+    if (!this.#isWaiting) this.#wait(KEPT_MS)
   }
 
-  #wait(due: number): void {
+  #wait(ms: number): void {
     this.#isWaiting = true
-    this.#alarm.set(due, () => void this.#tidy())
+    this.#alarm.in(ms, () => void this.#tidy())
   }
 
   async #tidy(): Promise<void> {
-    const { store, clock, log } = this.context
+    const { store, log } = this.context
+    const now = this.#time.now()
     this.#isWaiting = false
     try {
-      await store.answers.forget(toIso(clock.now() - KEPT_MS))
+      await store.answers.forget(toIso(now - KEPT_MS))
       const oldest = await store.answers.oldest()
-      if (oldest !== undefined) this.#wait(Date.parse(oldest) + KEPT_MS)
+      // One of a clock that was ahead is no reason to wait longer than for a new one.
+      if (oldest !== undefined) this.#wait(Math.min(KEPT_MS, Date.parse(oldest) + KEPT_MS - now))
     } catch (err) {
       log.error({ err }, 'old answers could not be forgotten')
     }
