@@ -2,6 +2,7 @@
  * The disk of the database is full at any write of anything: that is an error of the contract, what was there is as before or
  * as after, the server goes on, and once there is room again nothing is left over.
  */
+import { dirname } from 'node:path'
 import type { CapsuleBody, KeyBody, TemplateBody } from '@wrenn/wire'
 import { expect, test } from 'vitest'
 import type { Answer } from '../../../../test/support/api.js'
@@ -93,6 +94,35 @@ test.each(operations)('$what with a full disk is refused, or done, and nothing i
   } finally {
     disk.end()
     await on.end()
+  }
+})
+
+test('what is still owed when the server ends is done by the next start', async () => {
+  const on = await serve()
+  const disk = new FullDisk()
+  try {
+    const ask = new Ask(on)
+    const [deleted, captured, kept] = [await subject(ask), await subject(ask), await subject(ask)]
+    const begun = [
+      await ask.at('destroy', () => ask.remove(deleted)),
+      await ask.at('captured', () => ask.snapshot(snapshot(captured))),
+      await ask.at('started', () => ask.api.call('createCapsule', { json: {} })),
+    ]
+    disk.begin(() => true)
+    for (const { gate } of begun) gate.open()
+    const answers = (await Promise.all(begun.map(({ asked }) => asked))) as Answer[]
+    expect(answers.map(({ status }) => status)).toEqual([507, 507, 507])
+    await on.server.close()
+    await on.store.close()
+    disk.clear()
+    const next = await serve(on.host, {}, { dir: dirname(on.files()[0]!), key: on.key, clock: on.clock })
+    await audit(next)
+    const ids = ((await new Ask(next).api.call('listCapsules')).body as CapsuleBody[]).map(({ id }) => id)
+    expect(ids).toEqual([kept, captured])
+    await useAndRemove(next)
+    await next.end()
+  } finally {
+    disk.end()
   }
 })
 
