@@ -66,8 +66,8 @@ export async function start(
 
 export interface FakeRunning extends Running {
   world: FakeWorld
-  /** Stops and starts again on the same data and the same world. */
-  restart(): Promise<void>
+  /** Stops and starts again on the same data and the same world, to which something may happen meanwhile. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>
   /** Stops and removes everything. */
   end(): Promise<void>
 }
@@ -89,8 +89,9 @@ export async function startFake(
   const how: Start = { dataDir, driver: { kind: 'fake', world }, images, upkeep, logger }
   const running = { ...(await start(how)), world } as FakeRunning
   return Object.assign(running, {
-    restart: async () => {
+    restart: async (meanwhile?: () => Promise<void>) => {
       await running.stop()
+      await meanwhile?.()
       Object.assign(running, await start(how, running.key))
     },
     end: async () => {

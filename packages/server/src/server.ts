@@ -12,6 +12,7 @@ import { Peers } from './proxy/peers.js'
 import { PortProxy } from './proxy/proxy.js'
 import { isLoopback } from './services/addresses.js'
 import { systemClock, type Clock } from './services/clock.js'
+import { Owed } from './services/owed.js'
 import { recover } from './services/recovery.js'
 import { registerImages } from './services/images.js'
 import { hasUsableKey } from './services/keys.js'
@@ -60,13 +61,12 @@ export async function createServer(options: CreateServer): Promise<Server> {
   const { store, host, version, logger, secret, proxyAuth = false, clock = systemClock } = options
   const { rates = {}, trustedProxies, origins = [], metricsToken, tls, patience } = options
   const { isThere: hasNetwork } = (await host.facts()).network
-  const context = { store, fleet: new Fleet([host]), log: logger, clock, hasNetwork }
+  const owed = new Owed({ clock, log: logger })
+  const context = { store, fleet: new Fleet([host]), log: logger, clock, owed, hasNetwork }
   const services = makeServices(context, { proxyAuth, secret, rates })
   await recover(context)
   await registerImages(store, host)
-  host.onImages(() => {
-    registerImages(store, host).catch((err: unknown) => logger.error({ err }, 'an image could not be taken in'))
-  })
+  host.onImages(() => void owed.pay('the taking in of images', () => registerImages(store, host)))
   await beginServices(services, context)
   const peers = new Peers(trustedProxies)
   const proxy = new PortProxy({ ...services, peers, log: logger })

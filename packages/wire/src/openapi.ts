@@ -13,7 +13,14 @@ type Json = Record<string, unknown>
 export const basePaths = ['', '/api'] as const
 
 /** What every route may answer, whatever it does. */
-const everywhere: readonly ErrorCode[] = ['invalid_request', 'rate_limited', 'internal_error']
+const everywhere: readonly ErrorCode[] = [
+  'invalid_request',
+  'rate_limited',
+  'internal_error',
+  // The server's own database may be out of reach, or have no room.
+  'host_unavailable',
+  'insufficient_storage',
+]
 
 function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json

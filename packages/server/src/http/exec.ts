@@ -1,5 +1,5 @@
-import { Problem, type ExecBody, type Guest } from '@wrenn/wire'
-import { readOutput, runToEnd, spawn, stream } from '../services/exec.js'
+import { Problem, type ExecBody } from '@wrenn/wire'
+import { readOutput, stream } from '../services/exec.js'
 import type { Services } from '../services/services.js'
 import { readBytes } from './bodies.js'
 import { accepts, type Call, type Handlers } from './call.js'
@@ -11,24 +11,25 @@ type ExecRoutes = 'exec' | 'listProcesses' | 'killProcess' | 'readOutput' | 'wri
 const done = { status: 204 }
 
 /** Programs inside a capsule. The capsule's state comes before the request's body. */
-export function execHandlers({ inside, sessions }: Services): Pick<Handlers, ExecRoutes> {
+export function execHandlers({ inside, sessions, runs }: Services): Pick<Handlers, ExecRoutes> {
   const guestOf = ({ caller, params: { id }, onEnd }: Pick<Call<'exec'>, 'caller' | 'params' | 'onEnd'>) =>
     inside.guest({ caller, id, onEnd })
   return {
     exec: async (call) => {
       const guest = await guestOf(call)
-      const { json, params, request, signal } = call
+      const { json, params, request, signal, begun } = call
       const body = json()
       const head = { sandbox_id: params.id, cmd: body.cmd }
       if (body.background) {
-        const { id, pid, tag } = await spawn(guest, body)
+        const { id, pid, tag } = await runs.spawn(guest, body, begun)
         return { status: 202, json: { ...head, id, pid, tag } }
       }
       if (accepts(request, NDJSON)) {
         const live = { signal, failed: (error: unknown) => logFailure(error, request) }
         return { status: 200, contentType: NDJSON, stream: lines(await stream(guest, body, live)) }
       }
-      return { status: 200, json: { ...head, ...(await waitFor(guest, body, signal)) } }
+      assertNoTerminal(body)
+      return { status: 200, json: { ...head, ...(await runs.run(guest, body, { signal, begun })) } }
     },
     listProcesses: async (call) => {
       const guest = await guestOf(call)
@@ -67,10 +68,10 @@ export function execHandlers({ inside, sessions }: Services): Pick<Handlers, Exe
   }
 }
 
-async function waitFor(guest: Guest, body: ExecBody, signal: AbortSignal) {
-  if (body.pty)
+/** @throws Problem `invalid_request` */
+function assertNoTerminal({ pty }: ExecBody): void {
+  if (pty)
     throw new Problem('invalid_request', 'pty: a program with a terminal is not waited for.', {
       hint: 'Set background, or stream its output (Accept: application/x-ndjson).',
     })
-  return runToEnd(guest, body, signal)
 }

@@ -23,7 +23,7 @@ export function makeHandlers(services: Services, version: string): Handlers {
     ...versionHandlers(services),
     ...observeHandlers(services),
 
-    createKey: async ({ caller, json }) => made(await keys.create(caller, json())),
+    createKey: async ({ caller, json, begun }) => made(await keys.create(caller, json(), begun)),
     listKeys: async ({ caller }) => ok(await keys.list(caller.teamId)),
     revokeKey: async ({ caller, params }) => keys.revoke(caller, params.id).then(() => done),
   }
@@ -54,9 +54,11 @@ function capsuleHandlers(services: Services): Pick<Handlers, CapsuleRoutes> {
     pingCapsule: async ({ caller, params }) => capsules.ping(caller, params.id).then(() => done),
     pauseCapsule: async ({ caller, params }) => timed(200, await pausing.pause(caller, params.id)),
     resumeCapsule: async ({ caller, params }) => timed(200, await resuming.resume(caller, params.id)),
-    forkCapsule: async ({ caller, params, json }) => {
+    forkCapsule: async ({ caller, params, json, begun }) => {
+      const made = begun && (await forks.made(caller, begun))
+      if (made) return timed(201, made)
       const source = await forks.source(caller, params.id)
-      return timed(201, await forks.fork(caller, source, json()))
+      return timed(201, await forks.fork(caller, source, { wanted: json(), begun }))
     },
   }
 }
@@ -65,8 +67,8 @@ type SnapshotRoutes = 'createSnapshot' | 'listSnapshots' | 'getSnapshot' | 'dele
 
 function snapshotHandlers({ snapshots, templates }: Services): Pick<Handlers, SnapshotRoutes> {
   return {
-    createSnapshot: async ({ caller, json, query }) =>
-      timed(201, await snapshots.create(caller, { ...json(), overwrite: query.overwrite === 'true' })),
+    createSnapshot: async ({ caller, json, query, begun }) =>
+      timed(201, await snapshots.create(caller, { ...json(), overwrite: query.overwrite === 'true' }, begun)),
     listSnapshots: async ({ caller, query }) => ok(await templates.list(caller, query.type)),
     getSnapshot: async ({ caller, params }) => ok(await templates.get(caller, params.name)),
     deleteSnapshot: async ({ caller, params }) => templates.delete(caller, params.name).then(() => done),

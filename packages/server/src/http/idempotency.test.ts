@@ -166,12 +166,12 @@ describe('while the first is under way', () => {
     const { gate, asked } = await ask.at('start', () => create('k'))
     const second = create('k')
     await new Promise((resolve) => setTimeout(resolve, 50))
-    on.host.faults.failNext('start', new Problem('no_hosts_available', 'No room.'))
+    on.host.faults.failNext('start', new Problem('no_hosts_available', 'No room.', { retryAfterSec: 7 }))
     gate.open()
     const answers = [(await asked) as Answer, await second]
     expect(answers.map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual([
-      [503, '1'],
-      [503, '1'],
+      [503, '7'],
+      [503, '7'],
     ])
     expect((await create('k')).status).toBe(201)
   })
@@ -220,6 +220,61 @@ describe('while the first is under way', () => {
     const again = await create('k')
     expect([again.status, isReplay(again)]).toEqual([201, false])
     expect((await ask.api.call('listCapsules')).body).toHaveLength(1)
+  })
+})
+
+describe('a command whose answer was lost with its server', () => {
+  let id: string
+  /** As it is in the store when the server dies right before it keeps the answer. */
+  const loseAnswer = async (begun: string) => {
+    const [owner] = await on.store.keys.list(on.store.teams.defaultId)
+    const row = (await on.store.answers.find(owner!.id, 'k'))!
+    await on.store.answers.put({ ...row, sealed: '', begun })
+    await on.restart()
+  }
+  const exec = (json: object) => keyed('exec', 'k', { params: { id }, json })
+  const running = async () => (await ask.inside(id)).body.processes as object[]
+  beforeEach(async () => {
+    id = await ask.capsule()
+    on.host.programs['once'] = async function* () {
+      yield { type: 'exit', exitCode: 0, timedOut: false, durationMs: 1 }
+    }
+  })
+
+  test('is found again by its tag, in the background', async () => {
+    const first = await exec({ cmd: 'sleep', background: true })
+    await loseAnswer(first.body.tag)
+    const again = await exec({ cmd: 'sleep', background: true })
+    expect([again.status, isReplay(again), again.body]).toEqual([202, false, first.body])
+    expect(await running()).toHaveLength(1)
+    expect(isReplay(await exec({ cmd: 'sleep', background: true }))).toBe(true)
+  })
+
+  test.each([
+    ['that is not found', { cmd: 'sleep', background: true }, 'proc-00000000'],
+    ['whose tag may be that of another', { cmd: 'sleep', background: true, tag: 'own' }, 'own'],
+    ['that was waited for', { cmd: 'once' }, ''],
+  ])('is never run twice, and the answer says so, for one %s', async (_, json, begun) => {
+    await exec(json)
+    await loseAnswer(begun)
+    const { sessions } = on.host.capsule(id)
+    const before = sessions.length
+    const again = await exec(json)
+    expect([again.status, again.body.error.code]).toEqual([409, 'conflict'])
+    expect(again.body.error.message).toContain('not known')
+    expect(sessions).toHaveLength(before)
+  })
+
+  test('is run by the next try when it is known that it was not', async () => {
+    expect((await exec({ cmd: 'once', pty: { cols: 1, rows: 1 } })).status).toBe(400)
+    const [owner] = await on.store.keys.list(on.store.teams.defaultId)
+    on.host.programs['broken'] = async function* () {
+      yield* []
+      throw new Problem('agent_error', 'It is lost.')
+    }
+    const broken = () => keyed('exec', 'b', { params: { id }, json: { cmd: 'broken' } })
+    expect([(await broken()).status, (await broken()).status]).toEqual([502, 502])
+    expect(await on.store.answers.find(owner!.id, 'b')).toBeUndefined()
   })
 })
 

@@ -45,7 +45,7 @@ export async function answerOnce(
     request.log.debug({ first: answer.requestId }, 'answered again')
     reply.header('idempotent-replayed', 'true')
   }
-  if (mayRetry(answer.status)) reply.header('retry-after', '1')
+  if (mayRetry(answer.status)) reply.header('retry-after', String(answer.retryAfterSec ?? 1))
   // The one that the body may name, and under which the log has what happened.
   reply.header('x-request-id', answer.requestId)
   return reply.code(answer.status).type('application/json').send(answer.body)
@@ -60,7 +60,8 @@ async function work(call: Omit<RunCall, 'isDetached'>, begun: Begun): Promise<Gi
     return { status, body: JSON.stringify(json), requestId: request.id }
   } catch (error) {
     const problem = problemOf(error, request)
-    return { status: problem.status, body: JSON.stringify(errorBody(problem, request.id)), requestId: request.id }
+    const body = JSON.stringify(errorBody(problem, request.id))
+    return { status: problem.status, body, requestId: request.id, retryAfterSec: problem.retryAfterSec }
   }
 }
 

@@ -168,11 +168,12 @@ test('what is being done to a capsule is not interrupted', async () => {
 })
 
 test('the time goes on over a restart of the server, from the last activity', async () => {
+  id = await ask.capsule({ timeout_sec: 160 })
   on.clock.advance(40)
   await ask.inside(id)
-  on.clock.advance(30)
+  on.clock.advance(90)
   await on.restart()
-  on.clock.advance(25)
+  on.clock.advance(65)
   expect(await isPaused()).toBe(false)
   on.clock.advance(10)
   await expect.poll(() => ask.status(id)).toBe('paused')

@@ -6,6 +6,7 @@ import { Api, documentedStatuses } from '../../../../test/support/api.js'
 import { Fleet } from '../fleet/fleet.js'
 import { Peers } from '../proxy/peers.js'
 import { PortProxy } from '../proxy/proxy.js'
+import { Owed } from '../services/owed.js'
 import { makeServices } from '../services/services.js'
 import { serve, type Serving } from '../testing/serve.js'
 import { Socket } from '../testing/socket.js'
@@ -52,7 +53,14 @@ const label = ({ method, path }: { method: string; path: string }) => `${method}
 /** What the router serves, `/v1/capsules/{id}` and so on, as it was told. */
 async function served(): Promise<string[]> {
   const log = pino({ level: 'silent' })
-  const context = { store: on.store, fleet: new Fleet([on.host]), log, clock: on.clock, hasNetwork: true }
+  const context = {
+    store: on.store,
+    fleet: new Fleet([on.host]),
+    log,
+    clock: on.clock,
+    owed: new Owed({ clock: on.clock, log }),
+    hasNetwork: true,
+  }
   const services = makeServices(context, { proxyAuth: false, secret: new Uint8Array(32), rates: {} })
   const peers = new Peers()
   const told: string[] = []

@@ -8,6 +8,7 @@ import { TestClock } from '../testing/test-clock.js'
 import { Activity } from './activity.js'
 import { newCapsule } from './capsule.js'
 import { toIso } from './clock.js'
+import { Owed } from './owed.js'
 
 let clock: TestClock
 let activity: Activity
@@ -21,7 +22,14 @@ beforeEach(() => {
   whenIdle = async (id) => activity.forget(id)
   const store = { capsules: { active: async (_: string, at: string) => void stored.push(at) } } as unknown as Store
   const logger = pino({}, { write: (line: string) => void log.push(line) })
-  activity = new Activity({ store, fleet: new Fleet([]), log: logger, clock, hasNetwork: true })
+  activity = new Activity({
+    store,
+    fleet: new Fleet([]),
+    log: logger,
+    clock,
+    owed: new Owed({ clock, log: logger }),
+    hasNetwork: true,
+  })
   activity.onIdle(async ({ id }) => {
     idle.push(id)
     await whenIdle(id)
@@ -54,13 +62,15 @@ describe('the idle time', () => {
     expect(clock.waiting()).toEqual([])
   })
 
-  test('runs from the last activity before a restart, and is over at once when that is long ago', () => {
-    const [recent, old] = [watched(10, 6), watched(10, 60)]
-    expect(clock.waiting()).toEqual([0, 4])
-    clock.advance(1)
-    expect(idle).toEqual([old.id])
-    clock.advance(4)
-    expect(idle).toEqual([old.id, recent.id])
+  test('runs from the last activity before a restart; of what is long ago a minute is left, or the whole time if shorter', () => {
+    const [recent, old] = [watched(100, 20), watched(100, 6000)]
+    watched(10, 60)
+    watched(1000, -6000)
+    expect(clock.waiting()).toEqual([10, 60, 80, 1000])
+    clock.advance(61)
+    expect(idle.slice(1)).toEqual([old.id])
+    clock.advance(20)
+    expect(idle.slice(2)).toEqual([recent.id])
   })
 
   test('is of each capsule alone', () => {

@@ -5,6 +5,9 @@ import type { Context } from './context.js'
 /** How exact "last active" is in the store, in milliseconds: a write for every call would cost more than it tells. */
 const STORED_EVERY_MS = 1_000
 
+/** How much of its idle time a capsule has at least when the server has started, in milliseconds: who uses it finds it again. */
+const GRACE_MS = 60_000
+
 /** A call into a capsule: the capsule is not idle until it has ended. */
 export interface Lease {
   /** It is a call that counts, rather than one that is refused. */
@@ -17,6 +20,7 @@ interface Entry {
   open: number
   /** 0: it is never idle, or does not run. */
   timeoutMs: number
+  /** Like the other times by the clock that does not jump. */
   lastActive: number
   stored: number
   /** Its idle period begins no sooner than this: since then a pause of it has failed. */
@@ -47,8 +51,11 @@ export class Activity {
   watch({ id, teamId, timeoutSec, lastActiveAt }: Capsule): void {
     if (this.#isOff) return
     const entry = this.#entry(id)
-    const lastActive = lastActiveAt === null ? this.#clock.now() : Date.parse(lastActiveAt)
-    Object.assign(entry, { teamId, timeoutMs: timeoutSec * 1000, lastActive, stored: lastActive, notBefore: 0 })
+    const timeoutMs = timeoutSec * 1000
+    // The machine's clock may have been set meanwhile: forwards, so that all of them would be idle, or back.
+    const ago = Math.max(0, lastActiveAt === null ? 0 : this.#clock.now() - Date.parse(lastActiveAt))
+    const lastActive = this.#clock.elapsed() - Math.min(ago, Math.max(0, timeoutMs - GRACE_MS))
+    Object.assign(entry, { teamId, timeoutMs, lastActive, stored: lastActive, notBefore: -Infinity })
     this.#arm(id, entry)
   }
 
@@ -85,7 +92,7 @@ export class Activity {
   touch(id: string): void {
     const entry = this.#entries.get(id)
     if (!entry) return
-    entry.lastActive = entry.stored = this.#clock.now()
+    entry.lastActive = entry.stored = this.#clock.elapsed()
     this.#arm(id, entry)
   }
 
@@ -102,26 +109,29 @@ export class Activity {
   #entry(id: string): Entry {
     const known = this.#entries.get(id)
     if (known) return known
-    const times = { timeoutMs: 0, lastActive: 0, stored: 0, notBefore: 0 }
+    const times = { timeoutMs: 0, lastActive: 0, stored: -Infinity, notBefore: -Infinity }
     const entry = { teamId: '', open: 0, ...times, isPausing: false, alarm: new Alarm(this.#clock) }
     this.#entries.set(id, entry)
     return entry
   }
 
   #note(id: string, entry: Entry): void {
-    entry.lastActive = this.#clock.now()
+    entry.lastActive = this.#clock.elapsed()
     if (this.#isOff || entry.lastActive - entry.stored < STORED_EVERY_MS) return
     entry.stored = entry.lastActive
     const { store, log } = this.context
     void store.capsules
-      .active(id, toIso(entry.lastActive))
+      .active(id, toIso(this.#clock.now()))
       .catch((err: unknown) => log.warn({ err, capsule: id }, 'activity could not be noted'))
   }
 
   #arm(id: string, entry: Entry): void {
     const { timeoutMs, open, isPausing, lastActive, notBefore, alarm } = entry
     if (timeoutMs > 0 && open === 0 && !isPausing)
-      return alarm.set(Math.max(lastActive, notBefore) + timeoutMs, () => void this.#idle(id, entry))
+      return alarm.in(
+        Math.max(lastActive, notBefore) + timeoutMs - this.#clock.elapsed(),
+        () => void this.#idle(id, entry),
+      )
     alarm.clear()
     if (timeoutMs === 0 && open === 0 && !isPausing) this.#entries.delete(id)
   }
@@ -134,7 +144,7 @@ export class Activity {
       this.context.log.error({ err, capsule: id }, 'an idle capsule could not be paused; it is tried again later')
     }
     entry.isPausing = false
-    entry.notBefore = this.#clock.now()
+    entry.notBefore = this.#clock.elapsed()
     this.#arm(id, entry)
   }
 }

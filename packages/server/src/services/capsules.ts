@@ -31,17 +31,18 @@ export class Capsules {
 
   /** Resets the idle timer. @throws Problem `not_found`, `invalid_state` */
   async ping(caller: Caller, id: string): Promise<void> {
-    const { store, clock } = this.context
+    const { store, clock, log } = this.context
     const capsule = await this.#find(caller, id)
     assertRunning(capsule)
-    const lastActiveAt = toIso(clock.now())
-    await store.capsules.active(id, lastActiveAt)
     this.parts.activity.touch(id)
+    await store.capsules
+      .active(id, toIso(clock.now()))
+      .catch((err: unknown) => log.warn({ err, capsule: id }, 'activity could not be noted'))
   }
 
   /** Ends a capsule, in whatever state it is; one that has ended already stays so. @throws Problem `not_found` */
   async delete(caller: Caller, id: string): Promise<void> {
-    const { store } = this.context
+    const { store, owed } = this.context
     const { background, actions } = this.parts
     const { teamId } = caller
     const action = onCapsule('capsule.destroy', { id, teamId }, { actor: actorOf(caller) })
@@ -53,26 +54,28 @@ export class Capsules {
       // A start that is under way sees that it was abandoned, and takes itself back.
       if (status === 'starting') await actions.run(action, () => store.capsules.move(id, 'abandoned'))
       await background.settled(id)
+      await owed.retry()
     }
     throw new Problem('invalid_state', 'Something else keeps being done to this capsule.', { hint: 'Try again.' })
   }
 
   async #destroy(caller: Caller, id: string): Promise<void> {
-    const { store, fleet, log } = this.context
+    const { store, fleet, owed } = this.context
     const host = fleet.hostFor(id)
-    const { snapshotId } = await this.#find(caller, id)
+    let snapshotId: string | null
     try {
+      ;({ snapshotId } = await this.#find(caller, id))
       await host.destroy(id)
-      await store.capsules.move(id, 'destroyed', { snapshotId: null })
     } catch (error) {
-      await store.capsules.end(id, 'destroy')
+      await owed.pay(`the delete of ${id}`, () => store.capsules.end(id, 'destroy'))
       throw error
     }
-    this.parts.activity.forget(id)
-    if (snapshotId === null) return
-    await host
-      .deleteSnapshot(snapshotId)
-      .catch((err: unknown) => log.error({ err, capsule: id }, 'the pause of a deleted capsule could not be removed'))
+    // From here on it is gone, and there is no way back.
+    await owed.insist(`the delete of ${id}`, async () => {
+      await store.capsules.move(id, 'destroyed', { snapshotId: null })
+      this.parts.activity.forget(id)
+      if (snapshotId !== null) await owed.pay(`the snapshot ${snapshotId}`, () => host.deleteSnapshot(snapshotId))
+    })
   }
 
   async #usedBytes({ id, status }: Capsule): Promise<number | undefined> {

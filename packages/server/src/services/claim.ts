@@ -63,6 +63,15 @@ export async function publish(store: Store, claim: Claim, info: Facts): Promise<
   return { name, teamId, platform: false, keepVersions, expiresIn, version: made }
 }
 
+/** What a claim has become: under its name, at its own version. @returns undefined where it has not, or that is gone */
+export async function published(store: Store, versionId: string): Promise<Template | undefined> {
+  const version = await store.versions.get(versionId)
+  const row = version?.state === 'ready' ? await store.names.get(version.templateId) : undefined
+  if (!version || !row) return undefined
+  const { name, teamId, keepVersions, expiresIn } = row
+  return { name, teamId, platform: false, keepVersions, expiresIn, version }
+}
+
 /** Gives a claim up. */
 export async function dropClaim(store: Store, versionId: string): Promise<void> {
   const version = await store.versions.get(versionId)

@@ -2,8 +2,10 @@ import { now } from '../store/time.js'
 
 /** The time, and waiting for it: what depends on it takes it from here, so that tests need not sleep. */
 export interface Clock {
-  /** Milliseconds since 1970; never the same twice. */
+  /** Milliseconds since 1970, for people and for the store. It may jump: for how long something takes there is `elapsed`. */
   now(): number
+  /** Milliseconds since some time of this process, whatever becomes of the machine's clock. */
+  elapsed(): number
   /** Runs `work` once, after so many milliseconds. @returns what calls it off */
   after(ms: number, work: () => void): () => void
 }
@@ -14,6 +16,7 @@ const LONGEST_MS = 2 ** 31 - 1
 /** The machine's own time. Its timers are no reason for the process to stay. */
 export const systemClock: Clock = {
   now: () => Date.parse(now()),
+  elapsed: () => performance.now(),
   after: (ms, work) => {
     let left = ms
     let timer: NodeJS.Timeout
@@ -41,8 +44,13 @@ export class Alarm {
 
   /** Runs `work` at `due`, in place of what was waited for; at once when that is past. */
   set(due: number, work: () => void): void {
+    this.in(due - this.clock.now(), work)
+  }
+
+  /** The same, after so many milliseconds. */
+  in(ms: number, work: () => void): void {
     this.clear()
-    if (!this.#isOff) this.#cancel = this.clock.after(Math.max(0, due - this.clock.now()), work)
+    if (!this.#isOff) this.#cancel = this.clock.after(Math.max(0, ms), work)
   }
 
   clear(): void {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Fleet } from '../fleet/fleet.js'
 import type { Store } from '../store/store.js'
 import type { Clock } from './clock.js'
+import type { Owed } from './owed.js'
 
 /** What every service stands on. */
 export interface Context {
@@ -10,6 +11,8 @@ export interface Context {
   fleet: Fleet
   log: Logger
   clock: Clock
+  /** What has to be done later where it cannot be done now. */
+  owed: Owed
   /** Whether the hosts give capsules a network. */
   hasNetwork: boolean
 }

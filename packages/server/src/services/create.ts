@@ -37,8 +37,8 @@ export class Creation {
    */
   async create(caller: Caller, wanted: CreateCapsule, begun?: Begun): Promise<Timed<CapsuleBody>> {
     const earlier = begun?.earlier && (await this.context.store.capsules.find(caller.teamId, begun.earlier))
-    // It was made, and only its answer was lost.
-    if (earlier && earlier.status !== 'error')
+    // It was made, and only its answer was lost. One that still is to start is nobody's work any more: it comes to nothing.
+    if (earlier && earlier.status !== 'error' && earlier.status !== 'starting')
       return { body: toBody(earlier, this.context, { withRenewal: true }), timings: {} }
     assertCanReach(this.context, wanted.network)
     const { teamId } = caller

@@ -37,10 +37,9 @@ export class Ends {
   async #ended(id: string, reason: string): Promise<void> {
     const watch = this.#watches.get(id)
     if (watch) watch.reason ??= reason
-    try {
-      if (await this.context.store.capsules.move(id, 'endedByItself', { reason })) this.activity.forget(id)
-    } catch (err) {
-      this.context.log.error({ err, capsule: id }, 'the end of a capsule could not be noted')
-    }
+    const { store, owed } = this.context
+    await owed.pay(`the end of ${id}`, async () => {
+      if (await store.capsules.move(id, 'endedByItself', { reason })) this.activity.forget(id)
+    })
   }
 }

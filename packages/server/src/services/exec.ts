@@ -67,12 +67,18 @@ interface Reading {
   events: AsyncGenerator<ExecEvent>
 }
 
+export interface Tagged {
+  tag: string
+}
+
+/** What a program that outlives its call is called where nothing is said. */
+export function newTag({ pty }: Pick<ExecBody, 'pty'>): string {
+  return `${pty ? 'pty' : 'proc'}-${randomHex(4)}`
+}
+
 /** Starts a program that outlives the call. One that was asked for is started even when its client has left. */
-export function spawn(guest: Guest, body: ExecBody): Promise<SessionRef & { tag: string }> {
-  return guest.spawn(
-    { ...specOf(body), tag: body.tag ?? `${body.pty ? 'pty' : 'proc'}-${randomHex(4)}` },
-    new AbortController().signal,
-  )
+export function spawn(guest: Guest, body: ExecBody & Tagged): Promise<SessionRef & Tagged> {
+  return guest.spawn({ ...specOf(body), tag: body.tag }, new AbortController().signal)
 }
 
 function start(guest: Guest, body: ExecBody, signal: AbortSignal): Promise<ExecSession> {

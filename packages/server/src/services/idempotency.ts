@@ -1,5 +1,6 @@
 import { Problem } from '@wrenn/wire'
 import type { Store, StoredAnswer } from '../store/store.js'
+import { Cautious } from './cautious.js'
 import { Alarm, toIso } from './clock.js'
 import type { Context } from './context.js'
 import { keyedDigest, seal, unseal } from './seal.js'
@@ -24,6 +25,8 @@ export interface GivenAnswer {
   status: number
   body: string
   requestId: string
+  /** After how many seconds it may be asked for anew; such an answer is not kept. */
+  retryAfterSec?: number | undefined
 }
 
 export interface Once {
@@ -31,12 +34,14 @@ export interface Once {
   isReplay: boolean
 }
 
-/** What work is told that may have been begun before by a server that died since. */
+/** What work is told that may have been begun before: by a server that died since, or that could not say how it ended. */
 export interface Begun {
-  /** The capsule that was begun then. */
+  /** What was begun then, as it was noted. */
   earlier: string | undefined
-  /** Notes which capsule is begun now, in the transaction that makes its row. */
-  note(store: Store, capsuleId: string): Promise<void>
+  /** Notes what is begun now: in the transaction that makes it, or before where it is made elsewhere. */
+  note(store: Store, what: string): Promise<void>
+  /** What was noted has come to nothing. */
+  forget(store: Store): Promise<void>
 }
 
 type Work = (begun: Begun) => Promise<GivenAnswer>
@@ -50,10 +55,13 @@ interface UnderWay {
 export class Idempotency {
   readonly #underWay = new Map<string, UnderWay>()
   readonly #alarm: Alarm
+  readonly #time: Cautious
   #isWaiting = false
+  #isOff = false
 
   constructor(private readonly context: Context) {
     this.#alarm = new Alarm(context.clock)
+    this.#time = new Cautious(context.clock)
   }
 
   /**
@@ -81,6 +89,7 @@ export class Idempotency {
   }
 
   stop(): void {
+    this.#isOff = true
     this.#alarm.stop()
   }
 
@@ -89,8 +98,12 @@ export class Idempotency {
     const given = await this.#given(asked, digest)
     if (given) return given
     const row = await this.#row(asked)
-    const earlier = row?.request === digest ? (row.capsuleId ?? undefined) : undefined
-    const answer = await work({ earlier, note: (store, capsuleId) => this.#note(store, { asked, digest, capsuleId }) })
+    const earlier = row?.request === digest ? (row.begun ?? undefined) : undefined
+    const answer = await work({
+      earlier,
+      note: (store, begun) => this.#note(store, { asked, digest, begun }),
+      forget: (store) => this.#drop(store, asked),
+    })
     if (answer.status < 500 && answer.status !== 429) await this.#keep(asked, digest, answer)
     return { answer, isReplay: false }
   }
@@ -104,17 +117,24 @@ export class Idempotency {
   }
 
   async #row({ keyId, idempotencyKey }: Asked): Promise<StoredAnswer | undefined> {
-    const { store, clock } = this.context
-    const row = await store.answers.find(keyId, idempotencyKey)
-    return row && Date.parse(row.createdAt) + KEPT_MS > clock.now() ? row : undefined
+    const row = await this.context.store.answers.find(keyId, idempotencyKey)
+    return row && Date.parse(row.createdAt) + KEPT_MS > this.#time.now() ? row : undefined
   }
 
   async #note(
     store: Store,
-    { asked: { keyId, idempotencyKey }, digest, capsuleId }: { asked: Asked; digest: string; capsuleId: string },
+    { asked: { keyId, idempotencyKey }, digest, begun }: { asked: Asked; digest: string; begun: string },
   ): Promise<void> {
     const createdAt = toIso(this.context.clock.now())
-    await store.answers.put({ keyId, idempotencyKey, request: digest, sealed: '', capsuleId, createdAt })
+    await store.answers.put({ keyId, idempotencyKey, request: digest, sealed: '', begun, createdAt })
+  }
+
+  /** What fails because the server ends is not known to have come to nothing. */
+  async #drop(store: Store, { keyId, idempotencyKey }: Asked): Promise<void> {
+    if (this.#isOff) return
+    await store.answers
+      .remove(keyId, idempotencyKey)
+      .catch((err: unknown) => this.context.log.error({ err }, 'what came to nothing could not be forgotten'))
   }
 
   async #keep(asked: Asked, request: string, answer: GivenAnswer): Promise<void> {
@@ -123,26 +143,28 @@ export class Idempotency {
     const row = { keyId, idempotencyKey, request, createdAt: toIso(clock.now()) }
     const sealed = seal(JSON.stringify(answer), { secret, use: USE, bound: boundTo(row) })
     try {
-      await store.answers.put({ ...row, sealed, capsuleId: null })
+      await store.answers.put({ ...row, sealed, begun: null })
     } catch (err) {
       // What was done stands, and so does its answer; only a repetition would not know of it.
       log.error({ err }, 'an answer could not be kept for its idempotency key')
     }
-    if (!this.#isWaiting) this.#wait(clock.now() + KEPT_MS)
+    if (!this.#isWaiting) this.#wait(KEPT_MS)
   }
 
-  #wait(due: number): void {
+  #wait(ms: number): void {
     this.#isWaiting = true
-    this.#alarm.set(due, () => void this.#tidy())
+    this.#alarm.in(ms, () => void this.#tidy())
   }
 
   async #tidy(): Promise<void> {
-    const { store, clock, log } = this.context
+    const { store, log } = this.context
+    const now = this.#time.now()
     this.#isWaiting = false
     try {
-      await store.answers.forget(toIso(clock.now() - KEPT_MS))
+      await store.answers.forget(toIso(now - KEPT_MS))
       const oldest = await store.answers.oldest()
-      if (oldest !== undefined) this.#wait(Date.parse(oldest) + KEPT_MS)
+      // One of a clock that was ahead is no reason to wait longer than for a new one.
+      if (oldest !== undefined) this.#wait(Math.min(KEPT_MS, Date.parse(oldest) + KEPT_MS - now))
     } catch (err) {
       log.error({ err }, 'old answers could not be forgotten')
     }

@@ -15,6 +15,7 @@ import type { Key, Store } from '../store/store.js'
 import { now } from '../store/time.js'
 import { toIso, type Clock } from './clock.js'
 import type { Caller, Context } from './context.js'
+import type { Begun } from './idempotency.js'
 import type { Limits } from './limits.js'
 import type { Holding, Presence } from './presence.js'
 
@@ -40,13 +41,15 @@ export interface Knock {
 export class Keys {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #log: Context['log']
 
   constructor(
-    { store, clock }: Context,
+    { store, clock, log }: Context,
     private readonly parts: { limits: Limits; presence: Presence },
   ) {
     this.#store = store
     this.#clock = clock
+    this.#log = log
   }
 
   /**
@@ -93,12 +96,19 @@ export class Keys {
    * Makes a key; the answer is the only place where the key itself is ever seen.
    * @throws Problem `forbidden` for more than the caller's own key may; `invalid_request` for an end in the past
    */
-  async create({ teamId, scope: own }: Holder, wanted: CreateKey): Promise<CreatedKeyBody> {
+  async create({ teamId, scope: own }: Holder, wanted: CreateKey, begun?: Begun): Promise<CreatedKeyBody> {
     const { name, scope } = wanted
     if (!includesScope(own, scope))
       throw new Problem('forbidden', `A key of the scope "${own}" cannot make one of the scope "${scope}".`)
     const key = newKey()
-    const row = await addKey(this.#store, { teamId, name, key, scope, expiresAt: this.#endOf(wanted) })
+    const expiresAt = this.#endOf(wanted)
+    const row = await this.#store.transaction(async (store) => {
+      // Nobody was ever told the one that was made before.
+      if (begun?.earlier !== undefined) await store.keys.revoke({ teamId, id: begun.earlier, at: now() })
+      const row = await addKey(store, { teamId, name, key, scope, expiresAt })
+      await begun?.note(store, row.id)
+      return row
+    })
     return { ...toBody(row), key }
   }
 
@@ -128,8 +138,11 @@ export class Keys {
   }
 
   async #noteUse({ id, lastUsedAt }: Key): Promise<void> {
-    if (lastUsedAt && Date.now() - Date.parse(lastUsedAt) < USED_EVERY_MS) return
-    await this.#store.keys.used(id, now())
+    if (lastUsedAt && Math.abs(this.#clock.now() - Date.parse(lastUsedAt)) < USED_EVERY_MS) return
+    // Nobody is kept out because it cannot be written down.
+    await this.#store.keys
+      .used(id, toIso(this.#clock.now()))
+      .catch((err: unknown) => this.#log.warn({ err }, 'the use of a key could not be noted'))
   }
 }
 

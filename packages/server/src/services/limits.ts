@@ -64,6 +64,7 @@ async function exceeded(limiter: RateLimiterMemory, id: string): Promise<number 
     return undefined
   } catch (error) {
     if (error instanceof Error) throw error
-    return Math.max(1, Math.ceil((error as RateLimiterRes).msBeforeNext / 1000))
+    // It is told by the machine's clock, which may have been set back; the window itself ends by a timer.
+    return Math.min(WINDOW, Math.max(1, Math.ceil((error as RateLimiterRes).msBeforeNext / 1000)))
   }
 }

@@ -57,9 +57,9 @@ export class Networks {
 
   /** First the host, then the row, which is what holds if this breaks off in between. */
   async #change({ id, status, network: before }: Capsule, network: NetworkPolicy): Promise<void> {
-    const { store, fleet, log } = this.context
-    const undo = new Undo(log)
-    undo.add('the operation', () => store.capsules.end(id, 'network'))
+    const { store, fleet } = this.context
+    const undo = new Undo(this.context)
+    undo.owe(`the change of the network of ${id}`, () => store.capsules.end(id, 'network'))
     try {
       if (status === 'running') {
         const host = fleet.hostFor(id)

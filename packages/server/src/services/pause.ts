@@ -31,14 +31,14 @@ export class Pausing {
   }
 
   async #whenIdle({ teamId, id }: { teamId: string; id: string }): Promise<void> {
-    const { store, log } = this.context
+    const { store, log, owed } = this.context
     const { background, activity } = this.parts
     await background.run(id, async () => {
       const capsule = await store.capsules.find(teamId, id)
       if (capsule?.status !== 'running') return activity.forget(id)
       // Something else is being done to it: that is no idleness.
       if (!(await store.capsules.begin(id, 'pause'))) return
-      if (activity.isOpen(id)) return store.capsules.end(id, 'pause')
+      if (activity.isOpen(id)) return owed.pay(`the pause of ${id}`, () => store.capsules.end(id, 'pause'))
       await this.#pause(capsule, { actor: system, metadata: { reason: 'ttl_expired' } })
       log.info({ capsule: id, seconds: capsule.timeoutSec }, 'paused an idle capsule')
     })
@@ -52,13 +52,13 @@ export class Pausing {
     const { store, fleet, log } = this.context
     const { id, teamId } = capsule
     const snapshotId = newId('snapshot')
-    const undo = new Undo(log)
-    undo.add('the operation', () => store.capsules.end(id, 'pause'))
+    const undo = new Undo(this.context)
+    undo.owe(`the pause of ${id}`, () => store.capsules.end(id, 'pause'))
     try {
       const host = fleet.hostFor(id)
       const { timings } = await host.capture({ capsuleId: id, snapshotId, purpose: 'pause', keepSource: false })
       undo.add('the hold', () => host.release(id))
-      undo.add('the pause', () => host.deleteSnapshot(snapshotId))
+      undo.owe(`the snapshot ${snapshotId}`, () => host.deleteSnapshot(snapshotId))
       if (!(await store.capsules.move(id, 'paused', { snapshotId })))
         throw new Problem('invalid_state', 'The capsule ended while it was paused.')
       undo.clear()

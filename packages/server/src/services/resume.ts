@@ -39,25 +39,23 @@ export class Resuming {
   }
 
   async #resume(paused: Capsule): Promise<Timed<CapsuleBody>> {
-    const { store, fleet, log } = this.context
+    const { store, fleet, owed } = this.context
     const { id, teamId } = paused
     const snapshotId = pauseOf(paused)
     const host = fleet.hostFor(id)
     const { timings } = await this.#goOn(host, paused, snapshotId)
     const capsule = findCapsule(await store.capsules.find(teamId, id))
     this.parts.activity.watch(capsule)
-    await host
-      .deleteSnapshot(snapshotId)
-      .catch((err: unknown) => log.error({ err, capsule: id }, 'a pause that is over could not be removed'))
+    await owed.pay(`the snapshot ${snapshotId}`, () => host.deleteSnapshot(snapshotId))
     return { body: toBody(capsule, this.context, { withRenewal: true }), timings }
   }
 
   /** Starts the capsule and makes it running; or takes everything back. */
   async #goOn(host: HostClient, capsule: Capsule, snapshotId: string) {
-    const { store, log } = this.context
+    const { store } = this.context
     const { id, vcpus, memoryMb, network } = capsule
-    const undo = new Undo(log)
-    undo.add('the operation', () => store.capsules.end(id, 'resume'))
+    const undo = new Undo(this.context)
+    undo.owe(`the resume of ${id}`, () => store.capsules.end(id, 'resume'))
     const watch = this.parts.ends.watch(id)
     try {
       // What is left of it where its pause could not remove it.

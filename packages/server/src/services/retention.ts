@@ -1,4 +1,5 @@
 import type { Name, Store } from '../store/store.js'
+import { Cautious } from './cautious.js'
 import { Alarm } from './clock.js'
 import type { Context } from './context.js'
 import { system, templateDeleted } from './events/action.js'
@@ -13,6 +14,7 @@ const AGAIN_MS = 60_000
 /** Retires what the rule of its name does not keep, with one timer for whatever expires next. */
 export class Retention {
   readonly #alarm: Alarm
+  readonly #time: Cautious
   #tending: Promise<void> = Promise.resolve()
 
   constructor(
@@ -20,6 +22,7 @@ export class Retention {
     private readonly parts: { retired: Retired; events: Events },
   ) {
     this.#alarm = new Alarm(context.clock)
+    this.#time = new Cautious(context.clock)
   }
 
   /** Begins to retire what has expired, to remove what nothing needs, and to wait for what expires next. */
@@ -38,17 +41,18 @@ export class Retention {
   }
 
   async #tend(): Promise<void> {
-    const { store, clock, log } = this.context
+    const { store, log } = this.context
+    const at = this.#time.now()
     let next: number
     try {
-      next = await store.transaction((within) => this.#expireAll(within, clock.now()))
+      next = await store.transaction((within) => this.#expireAll(within, at))
     } catch (err) {
       log.error({ err }, 'what has expired could not be retired')
-      next = clock.now() + AGAIN_MS
+      next = at + AGAIN_MS
     }
     this.parts.retired.sweep()
     if (next === Infinity) this.#alarm.clear()
-    else this.#alarm.set(next, () => this.tend())
+    else this.#alarm.in(next - at, () => this.tend())
   }
 
   /** @returns when the next one expires; Infinity: none does */

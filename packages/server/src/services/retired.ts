@@ -7,9 +7,10 @@ export class Retired {
 
   constructor(private readonly context: Context) {}
 
-  /** Begins to remove what can be removed now; a failure is logged and made good by a later sweep. */
+  /** Begins to remove what can be removed now; what fails is tried again. */
   sweep(): void {
-    this.#sweeping = this.#sweeping.then(() => this.#sweep()).catch((error: unknown) => this.#failed(error))
+    const { owed } = this.context
+    this.#sweeping = this.#sweeping.then(() => owed.pay('the removal of retired versions', () => this.#sweep()))
   }
 
   /** Resolves when every sweep begun so far has ended. */
@@ -18,8 +19,11 @@ export class Retired {
   }
 
   async #sweep(): Promise<void> {
+    const failures: unknown[] = []
+    // One that cannot be removed must not keep the others.
     for (const version of await this.context.store.versions.removable())
-      await this.#remove(version).catch((error: unknown) => this.#failed(error, version.id))
+      await this.#remove(version).catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
   }
 
   async #remove({ id, kind, ref, templateId }: Version): Promise<void> {
@@ -28,9 +32,5 @@ export class Retired {
       await store.versions.remove(id)
       await store.names.removeIfUnused(templateId)
     })
-  }
-
-  #failed(error: unknown, version?: string): void {
-    this.context.log.error({ err: error, version }, 'could not remove a retired version')
   }
 }

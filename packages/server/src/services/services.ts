@@ -17,6 +17,7 @@ import { Keys } from './keys.js'
 import { Limits, type Rates } from './limits.js'
 import { Metrics } from './metrics/metrics.js'
 import { Running } from './metrics/running.js'
+import { Runs } from './runs.js'
 import { Sampler } from './metrics/sampler.js'
 import { Telemetry } from './metrics/telemetry.js'
 import { Usage } from './metrics/usage.js'
@@ -71,6 +72,7 @@ export function makeServices(context: Context, { proxyAuth, secret, rates }: Rul
     networks: new Networks(context, background),
     forks: new Forks(context, { background, starter, envs }),
     sessions: new Sessions(context),
+    runs: new Runs(context),
     inside: new Inside(context, { activity, background, envs }),
     snapshots: new Snapshots(context, { background, retention, activity, actions }),
     templates: new Templates(context, { retired, cost, events }),
@@ -78,6 +80,7 @@ export function makeServices(context: Context, { proxyAuth, secret, rates }: Rul
     verification: new Verification(context, damage),
     idempotency: new Idempotency(context),
     background,
+    owed: context.owed,
     activity,
     retention,
     clock: context.clock,
@@ -104,14 +107,15 @@ export async function beginServices(services: Services, { store }: Context): Pro
 
 /** Begins nothing new from now on. */
 export function stopServices(services: Services): void {
-  const { activity, retention, verification, idempotency, sampler, usage, events, sessions } = services
-  for (const service of [activity, retention, verification, idempotency, sampler, usage, sessions]) service.stop()
+  const { activity, retention, verification, idempotency, sampler, usage, events, sessions, owed } = services
+  for (const service of [activity, retention, verification, idempotency, sampler, usage, sessions, owed]) service.stop()
   events.close()
 }
 
 /** Resolves when all that is under way has ended. */
 export async function settleServices(services: Services): Promise<void> {
-  const { background, retention, verification, sampler, usage } = services
+  const { background, retention, verification, sampler, usage, owed } = services
   await Promise.all([background.allSettled(), retention.idle(), verification.idle()])
+  await owed.retry()
   await Promise.all([sampler.flush(), usage.flush()])
 }

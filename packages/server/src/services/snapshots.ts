@@ -2,11 +2,12 @@ import type { SnapshotInfo, TemplateBody } from '@wrenn/wire'
 import type { Labels, Template } from '../store/store.js'
 import type { Activity } from './activity.js'
 import type { Background } from './background.js'
-import { claim, dropClaim, publish, type Claim, type Wanted } from './claim.js'
+import { claim, dropClaim, publish, published, type Claim, type Wanted } from './claim.js'
 import { toIso } from './clock.js'
 import type { Caller, Context, Timed } from './context.js'
 import { actorOf, onTemplate, type Action } from './events/action.js'
 import type { Actions } from './events/actions.js'
+import type { Begun } from './idempotency.js'
 import type { Retention } from './retention.js'
 import { toBody } from './template.js'
 import { Undo } from './undo.js'
@@ -30,8 +31,15 @@ export class Snapshots {
    * @throws Problem `name_reserved`, `conflict`, `not_found`, `invalid_state`, and what the host says; then the source
    * runs on and the name means what it did
    */
-  async create(caller: Caller, wanted: Wanted): Promise<Timed<TemplateBody>> {
-    const claimed = await this.context.store.transaction((store) => claim(store, caller, wanted))
+  async create(caller: Caller, wanted: Wanted, begun?: Begun): Promise<Timed<TemplateBody>> {
+    const { store } = this.context
+    const made = begun?.earlier === undefined ? undefined : await published(store, begun.earlier)
+    if (made) return { body: toBody(made), timings: {} }
+    const claimed = await store.transaction(async (within) => {
+      const claimed = await claim(within, caller, wanted)
+      await begun?.note(within, claimed.versionId)
+      return claimed
+    })
     return this.parts.background.run(claimed.capsule.id, () => this.#complete(caller, claimed))
   }
 
@@ -47,11 +55,11 @@ export class Snapshots {
 
   /** Captures, and makes the name mean what was captured; or takes everything back. */
   async #make(claimed: Claim, succeeded: (more: Labels) => void): Promise<Made> {
-    const { store, fleet, log, clock } = this.context
+    const { store, fleet, clock } = this.context
     const { capsule, versionId, snapshotId, keepSource } = claimed
-    const undo = new Undo(log)
-    undo.add('the claim of the name', () => store.transaction((within) => dropClaim(within, versionId)))
-    undo.add('the operation', () => store.capsules.end(capsule.id, 'snapshot'))
+    const undo = new Undo(this.context)
+    undo.owe(`the claim of ${versionId}`, () => store.transaction((within) => dropClaim(within, versionId)))
+    undo.owe(`the snapshot of ${capsule.id}`, () => store.capsules.end(capsule.id, 'snapshot'))
     try {
       const host = fleet.hostFor(capsule.id)
       const { hooks, timings, ...facts } = await host.capture({
@@ -61,7 +69,7 @@ export class Snapshots {
         keepSource,
       })
       if (!keepSource) undo.add('the hold', () => host.release(capsule.id))
-      undo.add('the snapshot', () => host.deleteSnapshot(snapshotId))
+      undo.owe(`the snapshot ${snapshotId}`, () => host.deleteSnapshot(snapshotId))
       const at = toIso(clock.now())
       const template = await store.transaction(async (within) => {
         const made = await publish(within, claimed, { ...facts, at })
@@ -76,13 +84,10 @@ export class Snapshots {
   }
 
   async #leaveSource({ capsule: { id }, keepSource }: Claim): Promise<void> {
-    const { store, fleet, log } = this.context
-    if (keepSource) return store.capsules.end(id, 'snapshot')
+    const { store, fleet, owed } = this.context
+    if (keepSource) return owed.pay(`the snapshot of ${id}`, () => store.capsules.end(id, 'snapshot'))
     this.parts.activity.forget(id)
-    await fleet
-      .hostFor(id)
-      .destroy(id)
-      .catch((err: unknown) => log.error({ err, capsule: id }, 'a captured capsule could not be let go'))
+    await owed.pay(`the removal of ${id}`, () => fleet.hostFor(id).destroy(id))
   }
 }
 

@@ -1,5 +1,5 @@
 import { Problem, toProblem, type HostClient, type Source, type Timings } from '@wrenn/wire'
-import type { Capsule } from '../store/store.js'
+import type { Capsule, MoveFacts } from '../store/store.js'
 import type { Activity } from './activity.js'
 import { findCapsule, templateOf } from './capsule.js'
 import { toIso } from './clock.js'
@@ -34,7 +34,7 @@ export class Starter {
   }
 
   async #start({ host, row, source }: Start): Promise<Started> {
-    const { store, clock } = this.context
+    const { store, clock, owed } = this.context
     const { id, vcpus, memoryMb, network } = row
     try {
       const { diskSizeMb, renewal, timings } = await host.start({
@@ -42,18 +42,28 @@ export class Starter {
         template: templateOf(row),
       })
       const at = toIso(clock.now())
-      const facts = { diskSizeMb, renewal, startedAt: at, lastActiveAt: at }
-      const isStarted = await store.capsules.move(id, 'started', facts)
-      if (!isStarted) await host.destroy(id)
+      const isStarted = await this.#note(host, id, { diskSizeMb, renewal, startedAt: at, lastActiveAt: at })
       const capsule = findCapsule(await store.capsules.find(row.teamId, id))
       if (!isStarted) throw endedMeanwhile(capsule)
       this.parts.activity.watch(capsule)
       return { capsule, timings }
     } catch (error) {
-      await store.capsules.move(id, 'startFailed', { reason: toProblem(error).message })
+      const { message: reason } = toProblem(error)
+      await owed.pay(`the end of the start of ${id}`, () => store.capsules.move(id, 'startFailed', { reason }))
       throw error
     } finally {
       this.parts.retired.sweep()
+    }
+  }
+
+  /** Writes down that it runs; or else nothing is left of it on the host. @returns whether it was still to run */
+  async #note(host: HostClient, id: string, facts: MoveFacts): Promise<boolean> {
+    const { store, owed } = this.context
+    let isNoted = false
+    try {
+      return (isNoted = await store.capsules.move(id, 'started', facts))
+    } finally {
+      if (!isNoted) await owed.pay(`the removal of ${id}`, () => host.destroy(id))
     }
   }
 }

@@ -22,6 +22,14 @@ export class SqlAnswers implements AnswerStore {
       .execute()
   }
 
+  async remove(keyId: string, idempotencyKey: string): Promise<void> {
+    await this.db
+      .deleteFrom('answers')
+      .where('keyId', '=', keyId)
+      .where('idempotencyKey', '=', idempotencyKey)
+      .execute()
+  }
+
   async oldest(): Promise<string | undefined> {
     const row = await this.db.selectFrom('answers').select('createdAt').orderBy('createdAt').limit(1).executeTakeFirst()
     return row?.createdAt

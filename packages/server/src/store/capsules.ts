@@ -1,5 +1,5 @@
 import { capsuleStatuses, type CapsuleStatus, type NetworkPolicy, type Renewal } from '@wrenn/wire'
-import type { ExpressionBuilder, Kysely } from 'kysely'
+import { sql, type ExpressionBuilder, type Kysely } from 'kysely'
 import { lastStatuses, moves, operations, type MoveName, type Operation } from './moves.js'
 import type { Capsule, CapsuleStore, Change, Labels, MoveFacts } from './store.js'
 import type { CapsuleRow, Tables } from './tables.js'
@@ -45,7 +45,8 @@ export class SqlCapsules implements CapsuleStore {
       .selectAll()
       .where('teamId', '=', teamId)
       .where('status', 'not in', ['stopped', 'error'])
-      .orderBy('createdAt', 'desc')
+      // The order in which they were made, whatever the clock said.
+      .orderBy(sql`rowid`, 'desc')
       .execute()
     return rows.map(toCapsule)
   }

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { Key, KeyStore } from './store.js'
 import type { Tables } from './tables.js'
 
@@ -14,13 +14,16 @@ export class SqlKeys implements KeyStore {
   }
 
   list(teamId: string): Promise<Key[]> {
-    return this.db
-      .selectFrom('keys')
-      .selectAll()
-      .where('teamId', '=', teamId)
-      .where('revokedAt', 'is', null)
-      .orderBy('createdAt', 'desc')
-      .execute()
+    return (
+      this.db
+        .selectFrom('keys')
+        .selectAll()
+        .where('teamId', '=', teamId)
+        .where('revokedAt', 'is', null)
+        // The order in which they were made, whatever the clock said.
+        .orderBy(sql`rowid`, 'desc')
+        .execute()
+    )
   }
 
   async used(id: string, at: string): Promise<void> {

@@ -1,7 +1,8 @@
 /** All that is particular to SQLite. */
 import { Problem } from '@wrenn/wire'
-import { CamelCasePlugin, Kysely, SqliteDialect } from 'kysely'
+import { CamelCasePlugin, Kysely, SqliteDialect, type SqliteStatement } from 'kysely'
 import Database from 'libsql'
+import { sqliteProblem } from './sqlite-problem.js'
 import type { Tables } from './tables.js'
 
 /** How long another process may take to let go of the file, in milliseconds. */
@@ -21,7 +22,8 @@ const PRAGMAS = [
 
 /**
  * Opens the database file, making it where there is none.
- * @throws Problem `conflict` when another process has it open
+ * @throws Problem `conflict` when another process has it open; `insufficient_storage` and `host_unavailable` when its file
+ * cannot be written
  */
 export function openSqlite(path: string): Kysely<Tables> {
   const database = new Database(path)
@@ -36,12 +38,37 @@ export function openSqlite(path: string): Kysely<Tables> {
         hint: 'Stop it first, or choose another data directory.',
         cause: error,
       })
-    throw error
+    throw sqliteProblem(error)
   }
   const dialect = new SqliteDialect({
-    database: { prepare: (sql) => database.prepare(sql), close: () => close(database) },
+    database: { prepare: (sql) => prepare(database, sql), close: () => close(database) },
   })
   return new Kysely<Tables>({ dialect, plugins: [new CamelCasePlugin()] })
+}
+
+type Values = readonly unknown[]
+
+/** A statement whose failures say what they mean. */
+function prepare(database: Database.Database, sql: string): SqliteStatement {
+  const statement = tell(() => database.prepare(sql))
+  return {
+    reader: statement.reader,
+    all: (values: Values) => tell(() => statement.all(values)),
+    run: (values: Values) => {
+      // After a failure of the disk it was rolled back already, and to do so again would be an error of its own.
+      if (sql === 'rollback' && !database.inTransaction) return { changes: 0, lastInsertRowid: 0 }
+      return tell(() => statement.run(values))
+    },
+    iterate: (values: Values) => statement.iterate(values),
+  }
+}
+
+function tell<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw sqliteProblem(error)
+  }
 }
 
 /**
@@ -49,10 +76,15 @@ export function openSqlite(path: string): Kysely<Tables> {
  * up by hand, which needs the write-ahead log to be left first.
  */
 function close(database: Database.Database): void {
-  database.pragma('journal_mode = DELETE')
-  database.pragma('locking_mode = NORMAL')
-  database.exec('SELECT count(*) FROM sqlite_schema')
-  database.close()
+  try {
+    database.pragma('journal_mode = DELETE')
+    database.pragma('locking_mode = NORMAL')
+    database.exec('SELECT count(*) FROM sqlite_schema')
+  } catch (error) {
+    throw sqliteProblem(error)
+  } finally {
+    database.close()
+  }
 }
 
 function isBusy(error: unknown): boolean {

@@ -245,7 +245,7 @@ describe('versions', () => {
 
 describe('answers', () => {
   const answer = (idempotencyKey: string, createdAt: string) => ({
-    ...{ keyId: 'key-1', idempotencyKey, capsuleId: null, request: 'r', sealed: 's' },
+    ...{ keyId: 'key-1', idempotencyKey, begun: null, request: 'r', sealed: 's' },
     createdAt,
   })
 

@@ -139,6 +139,7 @@ export interface AnswerStore {
   find(keyId: string, idempotencyKey: string): Promise<StoredAnswer | undefined>
   /** Puts the answer in the place of any that was there under the same key. */
   put(answer: StoredAnswer): Promise<void>
+  remove(keyId: string, idempotencyKey: string): Promise<void>
   /** When the oldest was given. */
   oldest(): Promise<string | undefined>
   /** Removes what was given at that time or before. */

@@ -115,8 +115,8 @@ export interface AnswerRow {
   request: string
   /** The answer, which only the caller's API key opens; empty while there is none. */
   sealed: string
-  /** The capsule that was begun for it, while there is no answer. */
-  capsuleId: string | null
+  /** What was begun for it, while there is no answer: an id, several, or a tag, as the route has it. */
+  begun: string | null
   createdAt: string
 }
 

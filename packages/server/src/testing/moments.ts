@@ -5,9 +5,9 @@
  */
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import Database from 'libsql'
 import type { Left } from './serve.js'
 import type { MemoryHost } from './memory-host.js'
+import { watchWrites } from './statements.js'
 import type { TestClock } from './test-clock.js'
 
 /** One picture. */
@@ -36,13 +36,6 @@ const changing: readonly (string | symbol)[] = [
   'deleteSnapshot',
 ] satisfies (keyof MemoryHost)[]
 
-interface Statement {
-  run(...values: unknown[]): unknown
-  all(...values: unknown[]): unknown
-}
-
-type Prepare = (this: { inTransaction: boolean }, sql: string) => Statement
-
 export class Moments {
   readonly moments: Moment[] = []
   /** The steps in their order. */
@@ -51,7 +44,7 @@ export class Moments {
   #from: From | undefined
   #last = ''
   #writes = 0
-  #original: Prepare | undefined
+  #end: (() => void) | undefined
 
   /** A host that tells of what is done to it. */
   around(host: MemoryHost): MemoryHost {
@@ -69,23 +62,11 @@ export class Moments {
   begin(from: From): void {
     this.#from = from
     this.#picture('at first')
-    const prototype = Database.prototype as unknown as { prepare: Prepare }
-    const original = (this.#original = prototype.prepare)
-    const step = (sql: string, isStep: () => boolean, work: () => unknown) => this.#write(sql, isStep, work)
-    prototype.prepare = function (sql) {
-      const statement = original.call(this, sql)
-      if (!/^(?:insert|update|delete|commit)/i.test(sql)) return statement
-      const isStep = () => !this.inTransaction
-      const run = statement.run.bind(statement)
-      const all = statement.all.bind(statement)
-      statement.run = (...values) => step(sql, isStep, () => run(...values))
-      statement.all = (...values) => step(sql, isStep, () => all(...values))
-      return statement
-    }
+    this.#end = watchWrites((sql, database, work) => this.#write(sql, () => !database.inTransaction, work))
   }
 
   end(): void {
-    if (this.#original) (Database.prototype as unknown as { prepare: Prepare }).prepare = this.#original
+    this.#end?.()
     this.#from = undefined
   }
 

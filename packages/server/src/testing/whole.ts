@@ -4,10 +4,10 @@ import { expect } from 'vitest'
 import { Ask } from './ask.js'
 import type { Serving } from './serve.js'
 
-/** Without what is new each time: ids and times. In an order of its own. */
+/** Without what is new each time: ids, times and names that nobody chose. In an order of its own. */
 export async function whatIsThere(on: Serving): Promise<object> {
   const ask = new Ask(on)
-  await expect.poll(() => on.store.versions.removable()).toEqual([])
+  await expect.poll(() => on.store.versions.removable(), { interval: 5 }).toEqual([])
   const capsules = []
   for (const { id, status, template, metadata, reason, network } of await alive(ask)) {
     const text = status === 'paused' ? await pausedText(on, id) : ask.read(id)
@@ -16,15 +16,28 @@ export async function whatIsThere(on: Serving): Promise<object> {
   const templates = []
   for (const { name } of await own(ask)) {
     const versions = await ask.numbers(name)
-    templates.push({ name, versions, texts: await texts(on, name) })
+    templates.push({
+      name: name.replace(/^template-[0-9a-f]{8}$/, 'template-…'),
+      versions,
+      texts: await texts(on, name),
+    })
   }
   const keys = ((await ask.api.call('listKeys')).body as KeyBody[]).map(({ name }) => name)
   return { capsules: capsules.toSorted(inOrder), templates: templates.toSorted(inOrder), keys: keys.toSorted() }
 }
 
+/** What is there is in no way other than afterwards; some of it may be missing that was not there before either. */
+export function expectPart(there: object, { before, after }: { before: object; after: object }): void {
+  const capsulesOf = (what: object) => (what as { capsules: object[] }).capsules
+  expect({ ...there, capsules: [] }).toEqual({ ...after, capsules: [] })
+  expect(capsulesOf(there)).toEqual(expect.arrayContaining(capsulesOf(before)))
+  for (const capsule of capsulesOf(there)) expect(capsulesOf(after)).toContainEqual(capsule)
+  expect(capsulesOf(there).length).toBeLessThanOrEqual(capsulesOf(after).length)
+}
+
 /** Nothing is on the host that the store does not know, nor the other way round; and nothing is under way. */
 export async function audit({ host, store }: Serving): Promise<void> {
-  await expect.poll(() => store.versions.removable()).toEqual([])
+  await expect.poll(() => store.versions.removable(), { interval: 5 }).toEqual([])
   const unsettled = await store.capsules.unsettled()
   expect(unsettled.map(({ status, operation }) => ({ status, operation }))).toEqual(
     unsettled.map(() => ({ status: 'running', operation: null })),

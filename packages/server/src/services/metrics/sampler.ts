@@ -51,7 +51,7 @@ export class Sampler {
   /** How long ago the hosts answered last, in seconds; undefined while there is nothing to ask for. */
   get age(): number | undefined {
     if (this.running.size === 0 || this.#answered === undefined) return undefined
-    return (this.context.clock.now() - this.#answered) / 1000
+    return (this.context.clock.elapsed() - this.#answered) / 1000
   }
 
   /** The single answers of the last minutes about a capsule, the oldest first. */
@@ -75,7 +75,7 @@ export class Sampler {
     const now = this.context.clock.now()
     if (this.#isAsking) this.#heard(false)
     else if (this.running.size > 0) void this.#ask()
-    this.#forget(now / 1000 - FINE_SEC)
+    this.#forget(now / 1000)
     this.#close(Math.floor(now / 1000 / STEP_SEC) * STEP_SEC)
     void this.#write()
     this.begin()
@@ -86,10 +86,10 @@ export class Sampler {
     this.#isAsking = true
     try {
       const samples = (await Promise.all(fleet.all().map((host) => host.samples()))).flat()
-      const now = (this.#answered = clock.now())
+      const at = (this.#answered = clock.elapsed())
       const seen = new Set(samples.map(({ capsuleId }) => capsuleId))
       for (const id of this.#last.keys()) if (!seen.has(id)) this.#last.delete(id)
-      for (const sample of samples) this.#take(sample, now)
+      for (const sample of samples) this.#take(sample, at)
       this.#heard(true)
     } catch (err) {
       log.warn({ err }, 'the host did not say what capsules use')
@@ -98,32 +98,32 @@ export class Sampler {
     this.#isAsking = false
   }
 
-  #take({ capsuleId: id, cpuMs, memoryBytes, diskBytes }: CapsuleSample, now: number): void {
+  #take({ capsuleId: id, cpuMs, memoryBytes, diskBytes }: CapsuleSample, at: number): void {
     const last = this.#last.get(id)
-    this.#last.set(id, { at: now, cpuMs })
+    this.#last.set(id, { at, cpuMs })
     const capsule = this.running.get(id)
     // It takes two to say how busy it was in between; and one that was resumed begins anew.
-    if (!capsule || !last || cpuMs < last.cpuMs || now <= last.at) return
-    const share = (cpuMs - last.cpuMs) / ((now - last.at) * capsule.vcpus)
+    if (!capsule || !last || cpuMs < last.cpuMs || at <= last.at) return
+    const share = (cpuMs - last.cpuMs) / ((at - last.at) * capsule.vcpus)
     const cpuPct = Math.min(100, Math.max(0, share * 100))
-    const point = { at: Math.floor(now / 1000), cpuPct, memBytes: memoryBytes, diskBytes }
+    const point = { at: Math.floor(this.context.clock.now() / 1000), cpuPct, memBytes: memoryBytes, diskBytes }
     append(this.#fine, id, point)
     append(this.#open, id, point)
   }
 
-  /** Forgets single answers that are older. */
-  #forget(before: number): void {
+  /** Forgets single answers that are too old, or of a clock that was set back since. */
+  #forget(now: number): void {
     for (const [id, points] of this.#fine) {
-      const first = points.findIndex(({ at }) => at >= before)
+      const first = points.findIndex(({ at }) => at >= now - FINE_SEC && at <= now)
       if (first === -1) this.#fine.delete(id)
       else points.splice(0, first)
     }
   }
 
-  /** Ends the steps that were over by then. */
+  /** Ends the steps that were over by then; so are those of a clock that was set back since. */
   #close(before: number): void {
     for (const [id, points] of this.#open) {
-      const left = points.findIndex(({ at }) => at >= before)
+      const left = points.findIndex(({ at }) => at >= before && at < before + STEP_SEC)
       const over = points.splice(0, left === -1 ? points.length : left)
       for (const mean of meansOver(over, STEP_SEC)) this.#waiting.push({ capsuleId: id, ...mean })
       if (points.length === 0) this.#open.delete(id)

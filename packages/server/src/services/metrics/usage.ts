@@ -1,4 +1,5 @@
 import { MOST_USAGE_DAYS, Problem, type StatsBody, type StatsRange, type UsageBody } from '@wrenn/wire'
+import { Cautious } from '../cautious.js'
 import { Alarm, toIso } from '../clock.js'
 import type { Caller, Context } from '../context.js'
 import { DAY, dayOf, HOUR, kept, Ledger, MINUTE, mostOf, type Entries } from './ledger.js'
@@ -23,15 +24,18 @@ const series: Record<StatsRange, { count: number; step: number; of: typeof MINUT
 /** What teams reserve by running capsules: now, at most, and in sum. */
 export class Usage {
   readonly #ledger = new Ledger()
+  /** Until when teams are accounted for, and when was forgotten what is too old: by the clock that does not jump. */
   readonly #since = new Map<string, number>()
+  #forgotten = -Infinity
   readonly #alarm: Alarm
-  #forgotten = 0
+  readonly #time: Cautious
 
   constructor(
     private readonly context: Context,
     private readonly running: Running,
   ) {
     this.#alarm = new Alarm(context.clock)
+    this.#time = new Cautious(context.clock)
     running.beforeChange((teamId) => this.#account(teamId))
   }
 
@@ -40,7 +44,7 @@ export class Usage {
     const { store, clock } = this.context
     const now = clock.now()
     const until = (await store.meter.accountedUntil()) ?? 0
-    const since = ({ lastUpdated }: RunningCapsule) => Math.max(until, Date.parse(lastUpdated))
+    const since = ({ lastUpdated }: RunningCapsule) => Math.min(now, Math.max(until, Date.parse(lastUpdated)))
     for (const teamId of this.running.teams()) {
       const capsules = this.running.all().filter((one) => one.teamId === teamId)
       let reserved = none
@@ -49,7 +53,7 @@ export class Usage {
         const next = capsules[i + 1]
         this.#ledger.add(teamId, reserved, { from: since(one), to: next ? since(next) : now })
       }
-      this.#since.set(teamId, now)
+      this.#since.set(teamId, clock.elapsed())
     }
     this.#wait()
   }
@@ -119,7 +123,7 @@ export class Usage {
   /** Writes down what was reserved until now. A failure is logged, and made good by the next time. */
   async flush(): Promise<void> {
     const { store, clock, log } = this.context
-    const isDue = clock.now() - this.#forgotten >= FORGET_MS
+    const isDue = clock.elapsed() - this.#forgotten >= FORGET_MS
     if (this.#ledger.isEmpty && this.running.size === 0 && !isDue) return
     let entries: Entries | undefined
     try {
@@ -132,8 +136,8 @@ export class Usage {
         await meter.raiseLoads(entries.loads)
         await meter.accounted(now)
         if (!isDue) return
-        await meter.forget(tooOld(now))
-        this.#forgotten = now
+        await meter.forget(tooOld(Math.min(now, this.#time.now())))
+        this.#forgotten = clock.elapsed()
       })
     } catch (err) {
       if (entries) this.#ledger.put(entries)
@@ -147,10 +151,11 @@ export class Usage {
 
   /** Notes what a team has reserved until now. */
   #account(teamId: string): void {
-    const now = this.context.clock.now()
-    const from = this.#since.get(teamId) ?? now
-    this.#ledger.add(teamId, this.running.of(teamId), { from, to: now })
-    this.#since.set(teamId, now)
+    const { clock } = this.context
+    const [now, elapsed] = [clock.now(), clock.elapsed()]
+    const ms = elapsed - (this.#since.get(teamId) ?? elapsed)
+    this.#ledger.add(teamId, this.running.of(teamId), { from: now - ms, to: now })
+    this.#since.set(teamId, elapsed)
   }
 
   async #loads(teamId: string, step: number, period: { from: number; to: number }) {

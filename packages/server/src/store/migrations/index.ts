@@ -8,6 +8,7 @@ import { proxy } from './003-proxy.js'
 import { meter } from './004-meter.js'
 import { own } from './005-own.js'
 import { begun } from './006-begun.js'
+import { anything } from './007-anything.js'
 
 const migrations: Record<string, Migration> = {
   '001-first': first,
@@ -16,6 +17,7 @@ const migrations: Record<string, Migration> = {
   '004-meter': meter,
   '005-own': own,
   '006-begun': begun,
+  '007-anything': anything,
 }
 
 /** The names of the migrations that a database has had. */
