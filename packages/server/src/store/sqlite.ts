@@ -8,6 +8,9 @@ import type { Tables } from './tables.js'
 /** How long another process may take to let go of the file, in milliseconds. */
 const PATIENCE_MS = 1000
 
+/** How many statements are kept: more than there are of constant text. */
+const MOST_KEPT = 256
+
 /**
  * Exclusive locking keeps a second server off the data directory; synchronous=FULL makes what was answered survive a
  * power cut.
@@ -41,12 +44,27 @@ export function openSqlite(path: string): Kysely<Tables> {
     throw sqliteProblem(error)
   }
   const dialect = new SqliteDialect({
-    database: { prepare: (sql) => prepare(database, sql), close: () => close(database) },
+    database: { prepare: kept((sql) => prepare(database, sql)), close: () => close(database) },
   })
   return new Kysely<Tables>({ dialect, plugins: [new CamelCasePlugin()] })
 }
 
 type Values = readonly unknown[]
+
+/**
+ * Keeps statements to use them again, the least recently used going first: to prepare one takes longer than to run most,
+ * and what it holds outside of the heap stays until it is collected, which is late when little else is.
+ */
+function kept(prepare: (sql: string) => SqliteStatement): (sql: string) => SqliteStatement {
+  const statements = new Map<string, SqliteStatement>()
+  return (sql) => {
+    const statement = statements.get(sql) ?? prepare(sql)
+    statements.delete(sql)
+    statements.set(sql, statement)
+    if (statements.size > MOST_KEPT) statements.delete(statements.keys().next().value!)
+    return statement
+  }
+}
 
 /** A statement whose failures say what they mean. */
 function prepare(database: Database.Database, sql: string): SqliteStatement {
