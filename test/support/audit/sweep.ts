@@ -1,0 +1,27 @@
+/** Removes what runs of the tests that are over have left. */
+import { spawnSync } from 'node:child_process'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { kill, removeLeftGroups, removeLeftNetworks } from '@wrenn/host/doctor'
+import { mountsBelow } from './left.js'
+import { processesOf } from './processes.js'
+
+/** Ends what works in directories of a run and removes them, with what their servers have made outside of them. */
+export async function sweep(directories: readonly string[]): Promise<void> {
+  if (directories.length === 0) return
+  for (const process of await processesOf(directories)) await kill(process)
+  for (const path of await mountsBelow(directories)) spawnSync('umount', ['--lazy', path])
+  for (const dir of directories) {
+    const below = (await readdir(dir).catch(() => [])).map((name) => join(dir, name))
+    for (const dataDir of [dir, ...below]) {
+      await rm(dataDir, { recursive: true, force: true })
+      await sweepMachine(dataDir)
+    }
+  }
+}
+
+/** Removes what a server on a data directory has made on the machine, where that directory is gone. */
+export async function sweepMachine(dataDir: string): Promise<void> {
+  await removeLeftNetworks(dataDir)
+  await removeLeftGroups(dataDir, [])
+}
