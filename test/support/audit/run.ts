@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isAlive, startTimeOf } from '@wrenn/host/doctor'
 
-/** The variable that tells the tests' processes which run they are of. */
-export const RUN_VARIABLE = 'WRENN_TEST_RUN'
+/** The variable that tells the tests' processes which run they are of. It is no setting of a server. */
+export const RUN_VARIABLE = 'TEST_RUN_OF_WRENN'
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url)).replace(/\/$/, '')
 const cache = join(root, '.cache')

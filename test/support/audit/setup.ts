@@ -33,6 +33,9 @@ export default async function setup(): Promise<() => Promise<void>> {
   return async () => {
     if (before === undefined) delete process.env['TMPDIR']
     else process.env['TMPDIR'] = before
+    // The runner tells of what is thrown here, and ends as if nothing had happened; also where it finds that this takes long.
+    const { exitCode } = process
+    process.exitCode = 1
     const left = await settled({
       temporary,
       // What still comes of the watchers is there.
@@ -42,9 +45,10 @@ export default async function setup(): Promise<() => Promise<void>> {
     for (const watcher of watchers) watcher.close()
     await sweep(await directoriesOf(run))
     for (const dataDir of seen) await sweepMachine(dataDir)
-    if (left.length === 0) return
-    // The runner tells of what is thrown here, and goes on to end as if nothing had happened.
-    process.exitCode = 1
+    if (left.length === 0) {
+      process.exitCode = exitCode
+      return
+    }
     throw new Error(
       `These tests (${basename(temporary)}) have left behind:\n${left.map((one) => `  ${one}`).join('\n')}`,
     )

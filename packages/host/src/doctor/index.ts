@@ -22,6 +22,8 @@ export { checkTools } from './tools.js'
 export { checkTun } from './tun.js'
 export { checkUser } from './user.js'
 export { forgetVerdict, isStale } from './verdict.js'
+export { processesFor, type OwnProcess } from './processes.js'
+export { ask } from './ask.js'
 // What looks for leftovers by itself needs these too.
 export { networkOwner, resolverPort } from '../machine-names.js'
 export { isAlive, kill, startTimeOf, type ProcessIdentity } from '../process/identity.js'
