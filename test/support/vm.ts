@@ -3,19 +3,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promise
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import {
-  buildImages,
-  groupFolder,
-  Groups,
-  openHost,
-  pathsOf,
-  startWorkers,
-  type Image,
-  type UpkeepRules,
-} from '@wrenn/host'
+import { buildImages, openHost, pathsOf, startWorkers, type Image, type UpkeepRules } from '@wrenn/host'
 import { pino } from 'pino'
-import { removeLeftNetworks } from '@wrenn/host/doctor'
 import { dataDirPrefix } from './audit/run.js'
+import { sweepMachine } from './audit/sweep.js'
 import { start, type Running, type Start } from './wrenn.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -104,8 +95,7 @@ async function destroyAll({ url, key }: Running): Promise<void> {
 export async function removeDataDir(dir: string): Promise<void> {
   await rm(dir, { recursive: true, force: true })
   // Of capsules that a test has killed while no server ran.
-  await (await Groups.open(groupFolder(dir))).close()
-  await removeLeftNetworks(dir)
+  await sweepMachine(dir)
 }
 
 /** The pids of the processes that work below a directory: those of vms. */

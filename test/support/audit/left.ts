@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { leftGroups, leftNetworks, networkOwner, resolverPort } from '@wrenn/host/doctor'
+import { groupFolders, leftGroups, leftNetworks, networkOwner, resolverPort } from '@wrenn/host/doctor'
 import { processesOf } from './processes.js'
 
 export interface Scope {
@@ -23,12 +23,17 @@ export async function findLeft(scope: Scope): Promise<string[]> {
     leftFiles(scope),
     processesOf(directories, programs).then((all) => all.map(({ pid, command }) => `process ${pid}: ${command}`)),
     Promise.all(dataDirs.map((dir) => leftNetworks(dir))),
-    Promise.all(dataDirs.map(async (dir) => (await leftGroups(dir, [])).map((path) => `control group ${path}`))),
+    Promise.all(dataDirs.map(groupsOf)),
     leftRules(dataDirs),
     mountsBelow(directories).then((all) => all.map((path) => `mount ${path}`)),
     leftLoops(directories),
   ])
   return each.flat(2)
+}
+
+async function groupsOf(dataDir: string): Promise<string[]> {
+  const paths = [...(await groupFolders(dataDir)), ...(await leftGroups(dataDir, []))]
+  return paths.map((path) => `control group ${path}`)
 }
 
 async function leftFiles({ temporary, dataDirs }: Scope): Promise<string[]> {
@@ -52,12 +57,18 @@ export async function mountsBelow(directories: readonly string[]): Promise<strin
 }
 
 async function leftLoops(directories: readonly string[]): Promise<string[]> {
-  const devices = (await readdir('/sys/block').catch(() => [])).filter((name) => name.startsWith('loop'))
+  const all = await loopsBelow(directories)
+  return all.map(({ name, file }) => `loop device ${name} of ${file}`)
+}
+
+/** Loop devices of files below the directories. */
+export async function loopsBelow(directories: readonly string[]): Promise<{ name: string; file: string }[]> {
+  const names = (await readdir('/sys/block').catch(() => [])).filter((name) => name.startsWith('loop'))
   const files = await Promise.all(
-    devices.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
+    names.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
   )
-  const isTheirs = (file: string) => directories.some((dir) => file.startsWith(`${dir}/`))
-  return devices.flatMap((name, at) => (isTheirs(files[at]!) ? [`loop device ${name} of ${files[at]!.trim()}`] : []))
+  const all = names.map((name, at) => ({ name, file: files[at]!.trim() }))
+  return all.filter(({ file }) => directories.some((dir) => file.startsWith(`${dir}/`)))
 }
 
 /** Resolvers in the machine's rules whose servers are gone. */
@@ -65,12 +76,18 @@ async function leftRules(dataDirs: readonly string[]): Promise<string[]> {
   const list = promisify(execFile)('nft', ['list', 'set', 'inet', 'wrenn', 'resolvers'])
   // Without the tool, or as another user, or without the table, there is none.
   const { stdout } = await list.catch(() => ({ stdout: '' }))
-  return resolverLines(stdout, dataDirs)
+  const sockets = (await readFile('/proc/net/udp', 'latin1')).matchAll(/^\s*\d+: [0-9A-F]{8}:([0-9A-F]{4}) /gm)
+  return resolverLines(stdout, dataDirs, new Set([...sockets].map(([, port]) => parseInt(port!, 16))))
 }
 
-/** The resolvers of data directories, in what `nft` says of the set of resolvers. */
-export function resolverLines(rules: string, dataDirs: readonly string[]): string[] {
-  const ports = new Set([...rules.matchAll(/ \. (\d+)/g)].map(([, port]) => Number(port)))
+/**
+ * The resolvers of data directories, in what `nft` says of the set of resolvers.
+ *
+ * @param served the ports at which somebody is: another server, since ports may agree
+ */
+export function resolverLines(rules: string, dataDirs: readonly string[], served: ReadonlySet<number>): string[] {
+  const named = [...rules.matchAll(/ \. (\d+)/g)].map(([, port]) => Number(port))
+  const ports = new Set(named.filter((port) => !served.has(port)))
   return dataDirs
     .filter((dir) => ports.has(resolverPort(networkOwner(dir))))
     .map((dir) => `resolver in the table "inet wrenn", of ${dir}`)

@@ -22,8 +22,8 @@ export function show({ findings, fixed, summary }: Report, isColoured: boolean):
     table(['NUMBER', 'CHECK', '', 'FINDING'], rows),
     ...bad.map(advice),
     ...(fixed.length > 0 ? [`Put right:\n${fixed.map((line) => `  ${line}`).join('\n')}`] : []),
-    summaryLine(summary),
     ...(bad.length > 0 ? [MORE_HELP] : []),
+    summaryLine(summary),
   ].join('\n\n')
 }
 
