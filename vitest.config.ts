@@ -6,6 +6,8 @@ const retry = process.env['CI'] ? 1 : 0
 
 export default defineConfig({
   test: {
+    // Around all projects: nothing may be left behind.
+    globalSetup: ['test/support/audit/setup.ts'],
     projects: [
       {
         test: {

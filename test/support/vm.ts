@@ -3,17 +3,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promise
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import {
-  buildImages,
-  groupFolder,
-  Groups,
-  openHost,
-  pathsOf,
-  startWorkers,
-  type Image,
-  type UpkeepRules,
-} from '@wrenn/host'
+import { buildImages, openHost, pathsOf, startWorkers, type Image, type UpkeepRules } from '@wrenn/host'
 import { pino } from 'pino'
+import { dataDirPrefix } from './audit/run.js'
+import { sweepMachine } from './audit/sweep.js'
 import { start, type Running, type Start } from './wrenn.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -51,7 +44,7 @@ export async function makeTemplates(say: (text: string) => void, templates?: str
 
 /** A fresh data directory that has the templates: its files are links to the cache's. */
 export async function freshDataDir(): Promise<string> {
-  const dataDir = await mkdtemp(join(root, '.cache', 'run-'))
+  const dataDir = await mkdtemp(dataDirPrefix())
   for (const name of ['images', 'parts']) linkTree(join(cache, name), join(dataDir, name))
   await copyFile(join(cache, 'accelerator.json'), join(dataDir, 'accelerator.json')).catch(() => {})
   return dataDir
@@ -100,9 +93,9 @@ async function destroyAll({ url, key }: Running): Promise<void> {
 }
 
 export async function removeDataDir(dir: string): Promise<void> {
-  // Of capsules that a test has killed while no server ran.
-  await (await Groups.open(groupFolder(dir))).close()
   await rm(dir, { recursive: true, force: true })
+  // Of capsules that a test has killed while no server ran.
+  await sweepMachine(dir)
 }
 
 /** The pids of the processes that work below a directory: those of vms. */

@@ -1,12 +1,14 @@
 /** `wrenn up` as a user runs it: a process that may be killed at any time. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Wrenn } from 'wrenn'
+import { certificate, renewed } from '../../packages/server/src/testing/certificate.js'
 import { agent, freshDataDir, processesIn, removeDataDir } from '../support/vm.js'
 
 const main = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url))
@@ -16,7 +18,8 @@ beforeAll(async () => {
   dataDir = await freshDataDir()
 })
 afterAll(async () => {
-  server?.child.kill('SIGKILL')
+  // In order: what it has made on the machine goes with it.
+  if (server?.child.exitCode === null && server.child.kill('SIGTERM')) await once(server.child, 'close')
   for (const pid of await processesIn(dataDir)) process.kill(pid, 'SIGKILL')
   await removeDataDir(dataDir)
 })
@@ -44,7 +47,7 @@ async function up(env: Record<string, string> = {}): Promise<Up> {
   let url: string | undefined
   for await (const line of createInterface({ input: child.stdout })) {
     said += `${line}\n`
-    url ??= /serves at (http:\/\/\S+)/.exec(line)?.[1]
+    url ??= /serves at (https?:\/\/\S+)/.exec(line)?.[1]
     if (line.startsWith('Ctrl-C')) break
   }
   if (!url) throw new Error(`it did not start:\n${said}`)
@@ -54,7 +57,8 @@ async function up(env: Record<string, string> = {}): Promise<Up> {
 
 async function wrenn(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const key = (await readFile(join(dataDir, 'api-key'), 'utf8')).trim()
-  const env = { PATH: process.env['PATH'], WRENN_BASE_URL: `${server!.url}/api`, WRENN_API_KEY: key }
+  const trusted = server!.url.startsWith('https') ? { NODE_EXTRA_CA_CERTS: join(dataDir, 'cert.pem') } : {}
+  const env = { PATH: process.env['PATH'], WRENN_BASE_URL: `${server!.url}/api`, WRENN_API_KEY: key, ...trusted }
   const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
   child.stdout.on('data', (data: Buffer) => (out += data.toString()))
@@ -159,4 +163,24 @@ test('Ctrl-C ends the server and leaves the capsules', async () => {
   server!.child.kill('SIGINT')
   expect(await once(server!.child, 'close')).toEqual([0, null])
   expect(await processesIn(dataDir)).toHaveLength(running)
+})
+
+test('with a certificate it serves over TLS alone, and reads that again at SIGHUP', async () => {
+  const files = { WRENN_TLS_CERT: join(dataDir, 'cert.pem'), WRENN_TLS_KEY: join(dataDir, 'key.pem') }
+  const put = ({ cert, key }: typeof certificate) =>
+    Promise.all([writeFile(files.WRENN_TLS_CERT, cert), writeFile(files.WRENN_TLS_KEY, key)])
+  await put(certificate)
+  const { child, url } = await up(files)
+  expect(url).toMatch(/^https:/)
+  expect((await wrenn('capsule', 'list', '--json')).out).toContain('"running"')
+  await expect(fetch(url.replace('https:', 'http:') + '/health')).rejects.toThrow()
+  await put(renewed)
+  const lines = createInterface({ input: child.stdout! })
+  child.kill('SIGHUP')
+  expect(await once(lines, 'line')).toEqual(['The certificate was read again.'])
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', ca: renewed.cert })
+  await once(socket, 'secureConnect')
+  expect(socket.getPeerCertificate().subject.CN).toBe('renewed')
+  socket.destroy()
+  expect((await wrenn('capsule', 'list')).code).toBe(0)
 })

@@ -17,6 +17,7 @@ import { addProcessCommands } from './commands/process.js'
 import { addPruneCommand } from './commands/prune.js'
 import { addShellCommand } from './commands/shell.js'
 import { addSnapshotCommands } from './commands/snapshot.js'
+import { addSupportBundleCommand } from './commands/support-bundle.js'
 import { addTreeCommand } from './commands/tree.js'
 import { addVersionCommands } from './commands/version.js'
 import type { World } from './context.js'
@@ -84,6 +85,7 @@ function makeProgram(world: World, setExitCode: (code: number) => void): Command
   addKeyCommands(program, world)
   addBenchCommand(program, world, setExitCode)
   addDoctorCommand(program, world, setExitCode)
+  addSupportBundleCommand(program, world)
   inherit(program)
   return program
 }

@@ -28,3 +28,11 @@ export function groupFolder(dataDir: string): string {
 export function groupPrefix(directoryName: string): string {
   return `${directoryName}.`
 }
+
+/**
+ * The port at which a host's resolver is each time it runs, where nobody else is: from 20000 on, below those that are
+ * given out.
+ */
+export function resolverPort(owner: string): number {
+  return 20_000 + (parseInt(owner, 16) % 10_000)
+}

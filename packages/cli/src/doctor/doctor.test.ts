@@ -80,6 +80,7 @@ test('people see a table, advice for what is not good, and one line at the end',
   expect(text).toContain('  thing 19\n  and 5 more\n')
   expect(text).not.toContain('W904 four:')
   expect(text).toContain('Put right:\n  x: removed')
+  expect(text).toContain('wrenn support-bundle')
   expect(text).toMatch(/\n1 error, 1 warning, 1 ok, 1 skipped\.$/)
 })
 

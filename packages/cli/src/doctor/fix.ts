@@ -1,5 +1,12 @@
 /** What can be put right without a risk. */
-import { fixModes, forgetVerdict, isStale, removeLeftGroups, removeOrphans } from '@wrenn/host/doctor'
+import {
+  fixModes,
+  forgetVerdict,
+  isStale,
+  removeLeftGroups,
+  removeLeftNetworks,
+  removeOrphans,
+} from '@wrenn/host/doctor'
 import { inspectStore } from '@wrenn/server'
 import { storeFile } from './subject.js'
 
@@ -22,6 +29,7 @@ export async function fix(dataDir: string): Promise<string[]> {
     return [
       ...(await removeOrphans(dataDir, facts)),
       ...(await removeLeftGroups(dataDir, facts.capsuleIds)).map((path) => `${path}: removed`),
+      ...(await removeLeftNetworks(dataDir)).map((what) => `${what}: removed`),
     ]
   })
   return [...done, ...removed]

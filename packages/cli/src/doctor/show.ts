@@ -6,6 +6,10 @@ import type { Finding, Report } from './shape.js'
 /** How many things of one finding are named. */
 const MOST_ITEMS = 20
 
+/** For what cannot be put right by what is said here. */
+const MORE_HELP =
+  'If none of that helps: wrenn support-bundle writes a file, without secrets, for whoever is to look into it.'
+
 const words = { ok: 'ok', warning: 'warning', error: 'ERROR', skipped: 'skipped' } as const
 type Colours = ReturnType<typeof pc.createColors>
 
@@ -18,6 +22,7 @@ export function show({ findings, fixed, summary }: Report, isColoured: boolean):
     table(['NUMBER', 'CHECK', '', 'FINDING'], rows),
     ...bad.map(advice),
     ...(fixed.length > 0 ? [`Put right:\n${fixed.map((line) => `  ${line}`).join('\n')}`] : []),
+    ...(bad.length > 0 ? [MORE_HELP] : []),
     summaryLine(summary),
   ].join('\n\n')
 }

@@ -35,6 +35,9 @@ const known = z.object({
 
 type Known = z.output<typeof known>
 
+/** The variables that are settings of a server. */
+export const settingNames: readonly string[] = Object.keys(known.shape)
+
 /** Settings of the clients, which may be in the same environment. */
 const ofClients = ['WRENN_BASE_URL', 'WRENN_PROXY_DOMAIN']
 
@@ -78,7 +81,7 @@ export class SettingsError extends Error {
  */
 export function readSettings(env: NodeJS.ProcessEnv, uid = process.getuid?.()): Settings {
   const ours = Object.entries(env).filter(([name, value]) => name.startsWith('WRENN_') && value !== '')
-  const names = Object.keys(known.shape)
+  const names = settingNames
   const unknown = ours.filter(([name]) => !names.includes(name) && !ofClients.includes(name))
   const parsed = known.safeParse(Object.fromEntries(ours))
   const problems = [

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { groupFolder, groupPrefix } from '../machine-names.js'
 import { ok, warning, type Outcome } from './outcome.js'
@@ -37,6 +37,20 @@ async function canMake(path: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+/** The folders that this data directory's groups are made in, as far as they are there. A server that ends removes them. */
+export async function groupFolders(dataDir: string): Promise<string[]> {
+  const folders = (await hierarchies()).map((path) => join(path, groupFolder(dataDir)))
+  const areThere = await Promise.all(
+    folders.map((folder) =>
+      access(folder).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  return folders.filter((_, at) => areThere[at])
 }
 
 /** The paths of the groups of this data directory's capsules that `capsuleIds` does not name. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { entries } from '../fs/durable.js'
 import { namespacePrefix, networkOwner } from '../machine-names.js'
+import { removeSlots } from '../network/slot.js'
 import { names, pathsOf } from '../paths.js'
 import { ok, warning, type Outcome } from './outcome.js'
 
@@ -20,15 +21,28 @@ const places: NetworkPlaces = { namespaces: '/run/netns', links: '/sys/class/net
 
 /** Namespaces of this data directory, and links to them, that are no capsule's. */
 export async function leftNetworks(dataDir: string, { namespaces, links } = places): Promise<string[]> {
+  const left = await leftNumbers(dataDir, namespaces)
+  const prefix = namespacePrefix(networkOwner(dataDir))
+  const ends = await entries(links)
+  const theirs = left.map((number) => `wrenn${number}`).filter((link) => ends.includes(link))
+  return [...left.map((number) => `namespace ${prefix}${number}`), ...theirs.map((name) => `link ${name}`)]
+}
+
+/** The numbers of this data directory's networks that are no capsule's. */
+async function leftNumbers(dataDir: string, namespaces: string): Promise<number[]> {
   const used = await numbersInUse(dataDir)
   const prefix = namespacePrefix(networkOwner(dataDir))
-  const left = (await entries(namespaces)).filter((name) => {
-    const number = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : NaN
-    return Number.isInteger(number) && !used.has(number)
-  })
-  const ends = await entries(links)
-  const theirs = left.map((name) => `wrenn${name.slice(prefix.length)}`).filter((link) => ends.includes(link))
-  return [...left.map((name) => `namespace ${name}`), ...theirs.map((name) => `link ${name}`)]
+  const numbers = (await entries(namespaces)).map((name) =>
+    name.startsWith(prefix) ? Number(name.slice(prefix.length)) : NaN,
+  )
+  return numbers.filter((number) => Number.isInteger(number) && !used.has(number))
+}
+
+/** Removes networks that are no capsule's. Only for while no server runs. @returns what was there */
+export async function removeLeftNetworks(dataDir: string): Promise<string[]> {
+  const left = await leftNetworks(dataDir)
+  await removeSlots(networkOwner(dataDir), await leftNumbers(dataDir, places.namespaces))
+  return left
 }
 
 async function numbersInUse(dataDir: string): Promise<Set<number>> {
@@ -57,6 +71,6 @@ export async function checkNetworks(dataDir: string, where = places): Promise<Ou
   if (left.length === 0) return ok('none')
   return warning(`${left.length} namespaces and links are no capsule's.`, {
     items: left,
-    fix: 'The next start of the server removes them; ip netns del NAME does it now.',
+    fix: 'wrenn doctor --fix removes them; so does the next start of the server.',
   })
 }

@@ -7,7 +7,7 @@ import { addResolver, closeMachine, obstacle, openMachine } from './machine.js'
 import { Pool } from './pool.js'
 import type { HostRules } from './rules/host.js'
 import type { NetworkSettings } from './settings.js'
-import { networkOwner } from '../machine-names.js'
+import { networkOwner, resolverPort } from '../machine-names.js'
 import { removeSlots, Slot, slotsOf, type NetworkRecord, type Surroundings } from './slot.js'
 
 export interface Network {
@@ -111,7 +111,7 @@ class Networks implements Network {
     })
     const address = await addResolver(settings.pool)
     try {
-      const port = await forwarder.listen(address, portOf(owner))
+      const port = await forwarder.listen(address, resolverPort(owner))
       const networks = new Networks(opened, { forwarder, resolver: { address, port }, used })
       await openMachine(networks.#rules)
       return networks
@@ -168,9 +168,4 @@ async function reclaim(owner: string, kept: ReadonlySet<number>, log: Logger): P
   const left = (await slotsOf(owner)).filter((number) => !kept.has(number))
   for (const number of left) log.warn({ number }, 'removing a network that no capsule has')
   await removeSlots(owner, left)
-}
-
-/** The port at which a server's resolver is each time it runs, where nobody else is: from 20000 on, below those that are given out. */
-function portOf(owner: string): number {
-  return 20_000 + (parseInt(owner, 16) % 10_000)
 }

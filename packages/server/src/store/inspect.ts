@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises'
 import { isProblem } from '@wrenn/wire'
 import { sql, type Kysely } from 'kysely'
-import { isNewest, unknownMigrations } from './migrations/index.js'
+import { formOf, isNewest, unknownMigrations } from './migrations/index.js'
 import { openSqlite } from './sqlite.js'
 import type { Tables } from './tables.js'
 
@@ -14,6 +14,20 @@ export interface StoreFacts {
   capsuleIds: string[]
   /** How many there are, by status or state. */
   counts: { capsules: Record<string, number>; versions: Record<string, number>; templates: number; keys: number }
+  /** What helps whoever looks for a fault: no keys, no variables, nothing that a user wrote but the names of templates. */
+  more: {
+    /** What is under way, by its kind. */
+    operations: Record<string, number>
+    keysByScope: Record<string, number>
+    answers: number
+    damagedVersions: number
+    /** Capsules that ended without being asked to. */
+    lost: { id: string; status: string; reason: string | null; lastUpdated: string }[]
+    /** The names of templates that users gave. */
+    names: string[]
+    /** The last form that the database was brought to. */
+    form: string
+  }
 }
 
 export type StoreReport =
@@ -27,6 +41,8 @@ export type StoreReport =
 
 /** How many problems are listed at most. */
 const MOST_PROBLEMS = 20
+/** How many capsules that were lost are listed at most, the latest first. */
+const MOST_LOST = 200
 
 /** Looks into the database file `path`. While `use` works with what was found, no server can open it. */
 export async function inspectStore<T>(path: string, use: (report: StoreReport) => Promise<T>): Promise<T> {
@@ -91,6 +107,34 @@ async function factsOf(db: Kysely<Tables>): Promise<StoreFacts> {
       templates: await count('templates'),
       keys: await count('keys'),
     },
+    more: await moreOf(db),
+  }
+}
+
+async function moreOf(db: Kysely<Tables>): Promise<StoreFacts['more']> {
+  const operations = await db.selectFrom('capsules').select('operation').where('operation', 'is not', null).execute()
+  const keys = await db.selectFrom('keys').select('scope').where('revokedAt', 'is', null).execute()
+  const answers = await db
+    .selectFrom('answers')
+    .select(({ fn }) => fn.countAll().as('n'))
+    .executeTakeFirstOrThrow()
+  const damaged = await db.selectFrom('versions').select('id').where('damage', 'is not', null).execute()
+  const lost = await db
+    .selectFrom('capsules')
+    .select(['id', 'status', 'reason', 'lastUpdated'])
+    .where('status', 'in', ['error', 'missing'])
+    .orderBy('lastUpdated', 'desc')
+    .limit(MOST_LOST)
+    .execute()
+  const templates = await db.selectFrom('templates').select('name').where('platform', '=', 0).execute()
+  return {
+    operations: tally(operations.map(({ operation }) => String(operation))),
+    keysByScope: tally(keys.map(({ scope }) => scope)),
+    answers: Number(answers.n),
+    damagedVersions: damaged.length,
+    lost,
+    names: templates.map(({ name }) => name),
+    form: await formOf(db),
   }
 }
 

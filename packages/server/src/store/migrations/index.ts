@@ -33,6 +33,11 @@ export async function unknownMigrations(db: Kysely<Tables>): Promise<string[]> {
   return (await executed(db)).filter((name) => !(name in migrations))
 }
 
+/** The last migration that a database has had. */
+export async function formOf(db: Kysely<Tables>): Promise<string> {
+  return (await executed(db)).sort().at(-1) ?? 'none'
+}
+
 /** Whether a database has had all migrations that there are. */
 export async function isNewest(db: Kysely<Tables>): Promise<boolean> {
   const names = await executed(db)
