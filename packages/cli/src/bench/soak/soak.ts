@@ -1,7 +1,7 @@
 /** `wrenn bench soak`: everything at random for a long time, with faults; nothing may be lost, and nothing left behind. */
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { openHost, pathsOf } from '@wrenn/host'
 import { pino } from 'pino'
 import { Wrenn } from 'wrenn'
@@ -43,7 +43,8 @@ export async function soak(options: SoakOptions, world: World): Promise<number> 
   }
   process.on('SIGINT', stop).on('SIGTERM', stop)
   try {
-    const source = options.dataDir ?? settings.dataDir
+    // As the server sees it: names outside of the directory follow from its path.
+    const source = resolve(options.dataDir ?? settings.dataDir)
     const plan = { ...options, seed, tell, restMs: REST_MS, signal: stopping.signal }
     const outcome = await onOwnData({ ...settings, dataDir: source }, world, plan)
     world.stdout.write(`${options.json ? JSON.stringify(outcome, null, 2) : soakReport(outcome)}\n`)

@@ -13,7 +13,7 @@ import { TEMPLATE } from '../lab.js'
 /** Run as its users run it: its first line has options of the runtime. */
 const wrenn = fileURLToPath(new URL('../../../bin/wrenn.js', import.meta.url))
 /** How long the server may take to end when it is asked to, in milliseconds. */
-const STOP_MS = 10_000
+const STOP_MS = 30_000
 
 const recordSchema = z.object({ vm: z.object({ pid: z.int() }) })
 

@@ -1,8 +1,7 @@
 /** What a Wrenn leaves on a machine: looked at before and after, the difference is what it lost. */
-import { createHash } from 'node:crypto'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { groupFolder } from '@wrenn/host'
+import { groupFolder, namespacePrefix, networkOwner } from '@wrenn/host'
 
 export const traceKinds = ['processes', 'namespaces', 'links', 'groups', 'files'] as const
 export type TraceKind = (typeof traceKinds)[number]
@@ -44,9 +43,8 @@ async function processesOf(dataDir: string): Promise<Set<string>> {
 
 /** Those of this data directory alone: other servers may make some at the same time. */
 async function namespacesOf(dataDir: string): Promise<Set<string>> {
-  const owner = createHash('sha256').update(dataDir).digest('hex').slice(0, 8)
-  const all = await list('/run/netns')
-  return new Set([...all].filter((name) => name.startsWith(`wrenn-${owner}-`)))
+  const [all, prefix] = [await list('/run/netns'), namespacePrefix(networkOwner(dataDir))]
+  return new Set([...all].filter((name) => name.startsWith(prefix)))
 }
 
 async function list(folder: string): Promise<Set<string>> {
