@@ -40,7 +40,7 @@ import { socketRouteOf } from './sockets.js'
 import { serveTelemetry } from './telemetry.js'
 import { serverTiming } from './timing.js'
 import { serveTunnel } from './tunnel-call.js'
-import { hasHead, refuseUnknown } from './unknown.js'
+import { hasHead, isMistaken, refuseUnknown } from './unknown.js'
 import { Upgrades } from './upgrade.js'
 
 /** The largest body that is read as a whole, in bytes. */
@@ -79,7 +79,7 @@ export async function makeApp(options: MakeApp): Promise<FastifyInstance> {
   if (origins.length > 0) await allowOrigins(app, origins)
   // Before the framework looks at the body, for which some methods have rules.
   app.addHook('preParsing', async (request, reply) => {
-    if (request.is404) refuseUnknown(request, reply)
+    if (request.is404 || isMistaken(request)) refuseUnknown(request, reply)
   })
   const upgrades = new Upgrades(app)
   app.server.on('upgrade', (request, socket, head) => {
