@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 document, made from the routes: the same schemas that parse the requests. */
 import { z } from 'zod'
-import { errorSchema } from './common.js'
+import { errorSchema, guestPathSchema } from './common.js'
 import { errorTable, type ErrorCode } from './errors.js'
 import { MAX_PLAIN_WRITE } from './files.js'
 import { includesScope, keyScopes, type KeyScope } from './keys.js'
@@ -46,7 +46,11 @@ function requestBody(body: RequestBody): Json {
     return { required: !body.optional, content: { 'application/json': { schema: toJsonSchema(body.schema, 'input') } } }
   if (body.kind === 'bytes') return { required: true, content: { [body.contentType]: { schema: binary } } }
   const file = { ...binary, ...(body.limited ? { maxLength: MAX_PLAIN_WRITE } : {}) }
-  const schema = { type: 'object', required: ['path', 'file'], properties: { path: { type: 'string' }, file } }
+  const schema = {
+    type: 'object',
+    required: ['path', 'file'],
+    properties: { path: toJsonSchema(guestPathSchema, 'input'), file },
+  }
   return { required: true, content: { 'multipart/form-data': { schema } } }
 }
 
