@@ -35,7 +35,7 @@ function parameters(route: Route): Json[] {
   const of = (place: 'path' | 'query', schema: z.ZodObject | undefined) =>
     Object.entries(schema?.shape ?? {}).map(([name, field]) => {
       const { description, ...fieldSchema } = toJsonSchema(field as z.ZodType, 'input')
-      const required = place === 'path'
+      const required = place === 'path' || !(field as z.ZodType).safeParse(undefined).success
       return { name, in: place, required, ...(description ? { description } : {}), schema: fieldSchema }
     })
   return [...of('path', route.params), ...of('query', route.query), ...(route.idempotencyKey ? [idempotencyKey] : [])]
