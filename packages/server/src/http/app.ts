@@ -34,6 +34,7 @@ import { makeHandlers } from './handlers.js'
 import { safety, strictTransport } from './headers.js'
 import { makeListener, type Tls } from './listener.js'
 import { answerOnce, idempotencyKeyOf } from './idempotency.js'
+import { upgradeInOrder } from './in-order.js'
 import { usualPatience, type Patience } from './patience.js'
 import { serveSocket } from './socket-call.js'
 import { socketRouteOf } from './sockets.js'
@@ -82,7 +83,9 @@ export async function makeApp(options: MakeApp): Promise<FastifyInstance> {
     if (request.is404 || isMistaken(request)) refuseUnknown(request, reply)
   })
   const upgrades = new Upgrades(app)
-  app.server.on('upgrade', (request, socket, head) => {
+  upgradeInOrder(app.server, (request, socket, head) => {
+    // From here on silence is nobody's fault.
+    ;(socket as Socket).setTimeout(0)
     if (proxy.isFor(request)) proxy.upgrade(request, socket as Socket, head)
     else upgrades.handleUpgrade(request, socket, head)
   })
