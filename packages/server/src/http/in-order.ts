@@ -1,13 +1,13 @@
 /**
- * Upgrades behind requests that are not answered yet, on the same connection. They wait until those are, as all answers of a connection
- * come in the order of its requests; Node hands the connection over at once.
+ * Upgrades that are sent before an earlier request of their connection has its answer: it is cut, as what follows would mix with that
+ * answer. Node hands the connection over at once.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** Has `upgrade` called for a server's upgrades, each when all that was asked before it is answered. */
+/** Has `upgrade` called for a server's upgrades, if all that was asked before them is answered. */
 export function upgradeInOrder(server: Server, upgrade: Upgrade): void {
   const unanswered = new WeakMap<Duplex, Set<ServerResponse>>()
   server.on('request', ({ socket }: IncomingMessage, answer: ServerResponse) => {
@@ -17,15 +17,11 @@ export function upgradeInOrder(server: Server, upgrade: Upgrade): void {
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const before = [...(unanswered.get(socket) ?? [])]
-    const last = before.at(-1)
-    if (!last) return upgrade(request, socket, head)
-    socket.on('error', () => {})
-    last.once('close', () => {
-      if (socket.writable) upgrade(request, socket, head)
-    })
-    // Node does not tell those any more that their turn never comes.
+    if (before.length === 0) return upgrade(request, socket, head)
+    // Those whose turn would come later are not told by Node any more that it never does.
     socket.once('close', () => {
       for (const answer of before) if (!answer.closed) answer.emit('close')
     })
+    socket.on('error', () => {}).destroy()
   })
 }
