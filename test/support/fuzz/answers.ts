@@ -57,7 +57,10 @@ const isOfPort = (status: number, body: string) =>
 
 /** What is wrong with what a server has said, if something is. */
 export function wrongIn({ text, isClosed }: Said): string | undefined {
-  const answers = answersIn(text)
+  const all = answersIn(text)
+  // Behind an upgrade it is the guest's program that speaks.
+  const upgrade = all.findIndex(({ status }) => status === 101)
+  const answers = upgrade < 0 ? all : all.slice(0, upgrade + 1)
   if (!isClosed && answers.length === 0) return 'it neither answers nor closes'
   return answers.map(wrongWith).find((wrong) => wrong !== undefined)
 }
