@@ -13,7 +13,7 @@ import {
   type UpkeepRules,
 } from '@wrenn/host'
 import { FakeWorld, makeFakeImage } from '@wrenn/host/fake'
-import { createServer, ensureFirstKey, openStore, type Server, type Store } from '@wrenn/server'
+import { createServer, ensureFirstKey, openStore, type CreateServer, type Server, type Store } from '@wrenn/server'
 import { newKey } from '@wrenn/wire'
 import { pino, type Logger } from 'pino'
 
@@ -42,11 +42,13 @@ export interface Start {
   logger?: Logger | undefined
   /** What is sealed with. */
   secret?: Uint8Array
+  /** How often clients may ask, and how long they may stall. */
+  limits?: Pick<CreateServer, 'rates' | 'patience'>
 }
 
 /** Starts on a data directory, which may have been used before. The key is the same each time. */
 export async function start(
-  { dataDir, driver, images, upkeep, logger = quiet, secret = SECRET }: Start,
+  { dataDir, driver, images, upkeep, logger = quiet, secret = SECRET, limits }: Start,
   key = newKey(),
 ): Promise<Running> {
   const from = await checkFormat(dataDir)
@@ -54,7 +56,7 @@ export async function start(
   await upgradeData({ dataDir, from, version: VERSION })
   await ensureFirstKey({ store, wanted: key })
   const host = await openHost({ dataDir, driver, log: logger, images, upkeep })
-  const server: Server = await createServer({ store, host, version: VERSION, logger, secret })
+  const server: Server = await createServer({ store, host, version: VERSION, logger, secret, ...limits })
   const { url } = await server.listen({ host: '127.0.0.1', port: 0 })
   const stop = async () => {
     await server.close()

@@ -34,7 +34,9 @@ export const createKeySchema = z
     name: defaulted(z.string().min(1).max(64), 'key').describe('What it is for.'),
     scope: defaulted(scopeSchema, 'admin'),
     expires_in: optional(z.number().int().min(1).max(LONGEST_LIFE)).describe('After how many seconds it ends.'),
-    expires_at: optional(timestampSchema).describe('When it ends. Without either it does not.'),
+    expires_at: optional(timestampSchema.meta({ examples: ['2099-01-02T03:04:05.678Z'] })).describe(
+      'When it ends. Without either it does not.',
+    ),
   })
   .refine(
     (wanted) => wanted.expires_in === undefined || wanted.expires_at === undefined,

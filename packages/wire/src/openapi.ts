@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 document, made from the routes: the same schemas that parse the requests. */
 import { z } from 'zod'
-import { errorSchema } from './common.js'
+import { errorSchema, guestPathSchema } from './common.js'
 import { errorTable, type ErrorCode } from './errors.js'
 import { MAX_PLAIN_WRITE } from './files.js'
 import { includesScope, keyScopes, type KeyScope } from './keys.js'
@@ -42,7 +42,7 @@ function parameters(route: Route): Json[] {
   const of = (place: 'path' | 'query', schema: z.ZodObject | undefined) =>
     Object.entries(schema?.shape ?? {}).map(([name, field]) => {
       const { description, ...fieldSchema } = toJsonSchema(field as z.ZodType, 'input')
-      const required = place === 'path'
+      const required = place === 'path' || !(field as z.ZodType).safeParse(undefined).success
       return { name, in: place, required, ...(description ? { description } : {}), schema: fieldSchema }
     })
   return [...of('path', route.params), ...of('query', route.query), ...(route.idempotencyKey ? [idempotencyKey] : [])]
@@ -53,7 +53,11 @@ function requestBody(body: RequestBody): Json {
     return { required: !body.optional, content: { 'application/json': { schema: toJsonSchema(body.schema, 'input') } } }
   if (body.kind === 'bytes') return { required: true, content: { [body.contentType]: { schema: binary } } }
   const file = { ...binary, ...(body.limited ? { maxLength: MAX_PLAIN_WRITE } : {}) }
-  const schema = { type: 'object', required: ['path', 'file'], properties: { path: { type: 'string' }, file } }
+  const schema = {
+    type: 'object',
+    required: ['path', 'file'],
+    properties: { path: toJsonSchema(guestPathSchema, 'input'), file },
+  }
   return { required: true, content: { 'multipart/form-data': { schema } } }
 }
 

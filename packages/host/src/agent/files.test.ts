@@ -23,6 +23,17 @@ test('a file is what was written, with its size ahead', async () => {
   await expect(fixture.guest.stat('/root/b', signal)).rejects.toMatchObject({ code: 'not_found' })
 })
 
+test('a failure is told in its own words, however long the paths in them are', async () => {
+  const [from, to] = ['a'.repeat(4096), 'b'.repeat(4096)]
+  await expect(fixture.guest.stat(from, signal)).rejects.toMatchObject({ code: 'not_found' })
+  fixture.end()
+  fixture = testGuest((stream) => {
+    stream.respond({ ':status': 409 })
+    stream.end(JSON.stringify({ error: { code: 'exists', message: `/root/${from} cannot be moved to /root/${to}.` } }))
+  })
+  await expect(fixture.guest.move({ from, to, overwrite: false }, signal)).rejects.toMatchObject({ code: 'conflict' })
+})
+
 test('a file whose source fails, or whose writer leaves, is not written', async () => {
   const broken = async function* () {
     yield Buffer.alloc(100_000)

@@ -64,7 +64,9 @@ function listOf<T extends z.ZodType>(entry: T, most: number) {
     })
 }
 
-const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string().max(4096) }) })
+/** Two paths of 4096 characters, which it names as `/root/…`, and words around them. */
+const MOST_MESSAGE = 2 * 4096 + 1024
+const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string().max(MOST_MESSAGE) }) })
 
 /** What the agent's error codes are to a client. */
 const codes: Record<string, ErrorCode> = {

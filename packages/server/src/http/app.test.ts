@@ -67,6 +67,8 @@ describe('what is not served', () => {
     ['POST', '/openapi.json', 'GET, HEAD'],
     // Not what is possible for a capsule of that name.
     ['OPTIONS', '/v1/capsules/usage', 'GET, HEAD'],
+    ['DELETE', '/v1/capsules/usage', 'GET, HEAD'],
+    ['DELETE', '/api/v1/capsules/stats?range=5m', 'GET, HEAD'],
     // A method that asks for a body, and has none.
     ['QUERY' as 'PATCH', '/v1/capsules', 'POST, GET, HEAD'],
   ] as const)('%s %s names what is allowed', async (method, path, allowed) => {

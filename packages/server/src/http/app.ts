@@ -34,13 +34,14 @@ import { makeHandlers } from './handlers.js'
 import { safety, strictTransport } from './headers.js'
 import { makeListener, type Tls } from './listener.js'
 import { answerOnce, idempotencyKeyOf } from './idempotency.js'
+import { upgradeInOrder } from './in-order.js'
 import { usualPatience, type Patience } from './patience.js'
 import { serveSocket } from './socket-call.js'
 import { socketRouteOf } from './sockets.js'
 import { serveTelemetry } from './telemetry.js'
 import { serverTiming } from './timing.js'
 import { serveTunnel } from './tunnel-call.js'
-import { hasHead, refuseUnknown } from './unknown.js'
+import { hasHead, isMistaken, refuseUnknown } from './unknown.js'
 import { Upgrades } from './upgrade.js'
 
 /** The largest body that is read as a whole, in bytes. */
@@ -79,10 +80,12 @@ export async function makeApp(options: MakeApp): Promise<FastifyInstance> {
   if (origins.length > 0) await allowOrigins(app, origins)
   // Before the framework looks at the body, for which some methods have rules.
   app.addHook('preParsing', async (request, reply) => {
-    if (request.is404) refuseUnknown(request, reply)
+    if (request.is404 || isMistaken(request)) refuseUnknown(request, reply)
   })
   const upgrades = new Upgrades(app)
-  app.server.on('upgrade', (request, socket, head) => {
+  upgradeInOrder(app.server, (request, socket, head) => {
+    // From here on silence is nobody's fault.
+    ;(socket as Socket).setTimeout(0)
     if (proxy.isFor(request)) proxy.upgrade(request, socket as Socket, head)
     else upgrades.handleUpgrade(request, socket, head)
   })

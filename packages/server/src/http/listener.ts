@@ -1,7 +1,6 @@
 /** What listens: requests for ports of capsules never reach the API. Upgrades are told apart in app.ts. */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
-import type { Socket } from 'node:net'
 import type { PortProxy } from '../proxy/proxy.js'
 import { makeResettable } from '../proxy/reset.js'
 import { cutStalled, type Patience } from './patience.js'
@@ -53,8 +52,6 @@ export function makeListener({ proxy, api, patience, tls }: MakeListener): Serve
     if (!proxy.isFor(request)) answer.writeContinue()
     server.emit('request', request, answer)
   })
-  // From here on silence is nobody's fault.
-  server.on('upgrade', (_: IncomingMessage, socket: Socket) => void socket.setTimeout(0))
   return server
 }
 

@@ -14,7 +14,7 @@ import { makeApp } from './app.js'
 
 interface Operation {
   operationId: string
-  parameters: { name: string; in: string }[]
+  parameters: { name: string; in: string; required: boolean }[]
   requestBody?: { required: boolean; content: Record<string, unknown> }
   responses: Record<string, unknown>
   security?: unknown[]
@@ -129,6 +129,8 @@ test('every route of the wire is an operation, with its parameters, its body and
     expect([method, path], name).toEqual([route.method, route.path])
     const inPath = operation.parameters.filter((one) => one.in === 'path').map((one) => one.name)
     expect(inPath.sort(), name).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, one]) => one).sort())
+    const needed = operation.parameters.filter((one) => one.in === 'query' && one.required).map((one) => one.name)
+    expect(needed, name).toEqual(name === 'writeTar' ? ['path'] : [])
     expect(operation.requestBody !== undefined, name).toBe(route.body !== undefined)
     expect(operation.parameters.some((one) => one.name === 'Idempotency-Key')).toBe(route.idempotencyKey === true)
     expect(operation.security === undefined, name).toBe(route.auth)

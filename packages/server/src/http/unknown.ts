@@ -17,6 +17,18 @@ const known = [
   { method: 'GET', heads: true, isExact: true, form: /^\/metrics$/ },
 ]
 
+const named = new Set(
+  [...(Object.values(routes) as Route[]), ...pages]
+    .filter(({ path }) => !path.includes('{'))
+    .flatMap(({ path }) => basePaths.map((base) => base + path)),
+)
+
+/** Whether a path that is named itself was taken for another's parameter, as it is not served with this method. */
+export function isMistaken({ url, routeOptions }: FastifyRequest): boolean {
+  const path = url.split('?')[0]!
+  return routeOptions.url !== path && named.has(path)
+}
+
 /** A path that is not served, or not with this method. */
 export function refuseUnknown(request: FastifyRequest, reply: FastifyReply): never {
   const path = request.url.split('?')[0]!
