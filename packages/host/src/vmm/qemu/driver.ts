@@ -84,7 +84,7 @@ export class QemuDriver implements VmmDriver {
   async adopt(record: VmRecord): Promise<Vm | undefined> {
     if ((await startTimeOf(record.pid)) !== record.startTime) return undefined
     const groups = await this.#groups()
-    const own = await groups.named(groupsOf(dirname(record.runDir)))
+    const own = await groups.adopt(groupsOf(dirname(record.runDir)))
     const short = await shortPath(join(record.runDir, sockets.qmp))
     const qmp = await Qmp.connect(connect(short.path), AbortSignal.timeout(GREETING_MS)).finally(short.close)
     const vm = new QemuVm({ record, qmp, runTask: this.#runTask })
