@@ -42,6 +42,10 @@ export class UpServer {
     return this.options.dataDir
   }
 
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null
+  }
+
   /** Starts it, again. */
   async start(): Promise<void> {
     const { dataDir, calls, env = {}, through = [] } = this.options
@@ -68,7 +72,7 @@ export class UpServer {
   /** Ends it, by default as nobody expects it. */
   async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const { child } = this
-    if (child.exitCode !== null || child.signalCode !== null) return
+    if (!this.isRunning) return
     const ended = once(child, 'close')
     child.kill(signal)
     await ended

@@ -77,7 +77,8 @@ export class FileCalls {
   close(): void {
     for (const thread of this.#threads) thread.destroy()
     this.#server.close()
-    for (const ending of ['pipe', 'rules']) rmSync(`${this.path}.${ending}`, { force: true })
+    const rules = Array.from({ length: this.#last }, (_, i) => `rule-${i + 1}`)
+    for (const ending of ['pipe', 'rules', ...rules]) rmSync(`${this.path}.${ending}`, { force: true })
   }
 
   #add(rule: Told): number {

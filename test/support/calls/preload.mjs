@@ -3,14 +3,14 @@
  * a file it asks a test (calls.ts) what becomes of it, where the test wants to be asked.
  */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { aroundFileCalls } from '@wrenn/host/faults'
 
 const path = process.env.FILE_CALLS
-/** Of rules that hold for one call: in this thread it has been. */
-const used = new Set()
+/** As they are before anybody stands around them. */
+const [open, close] = [openSync, closeSync]
 const answers = new Map()
 let count = 0
 
@@ -28,13 +28,22 @@ createInterface({ input: socket })
 /** A thread that waits for work hears nothing: so the rules are read, at each call. */
 function ruleFor(text) {
   const rules = JSON.parse(readFileSync(`${path}.rules`, 'utf8'))
-  return rules.find(({ number, call }) => !used.has(number) && new RegExp(call).test(text))
+  return rules.find((rule) => new RegExp(rule.call).test(text) && (rule.fails || isFirst(rule)))
+}
+
+/** Of all threads one has a rule that holds for one call. */
+function isFirst({ number }) {
+  try {
+    close(open(`${path}.rule-${number}`, 'wx'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Asks, and throws where the call is to fail. */
 function ask(rule, text, isSync) {
   const number = ++count
-  used.add(rule.number)
   socket.write(`${JSON.stringify({ rule: rule.number, number, text, isSync })}\n`)
   if (isSync) return obey(JSON.parse(readFileSync(`${path}.pipe`, 'utf8')))
   return new Promise((resolve) => answers.set(number, resolve)).then(obey)
