@@ -89,7 +89,8 @@ export class Groups {
   /** Makes a group and sets its limits. A name is never used twice: what had it before may be about to be removed. */
   async make(name: string, limits: Limits): Promise<void> {
     await this.#removeLeft()
-    await Promise.all(
+    // When this rejects, nothing of it is still under way: whoever removes the group then removes all of it.
+    const made = await Promise.allSettled(
       this.hierarchies.map(async (hierarchy) => {
         const { version, path, has } = hierarchy
         const dir = join(path, this.folder, name)
@@ -104,6 +105,7 @@ export class Groups {
         }
       }),
     )
+    for (const outcome of made) if (outcome.status === 'rejected') throw outcome.reason
   }
 
   /** Takes over the groups that are there and whose names begin so. @returns the names */
