@@ -5,7 +5,7 @@ import { isProblem, Problem, type CaptureSpec, type Purpose, type SnapshotInfo }
 import { prepare } from '../agent/prepare.js'
 import type { Context } from '../context.js'
 import { freeze, makeLayer } from '../disk/directory.js'
-import { removeDirectory } from '../fs/durable.js'
+import { isFull, removeDirectory } from '../fs/durable.js'
 import { names, newName } from '../paths.js'
 import { vmUser } from '../process/user.js'
 import { ownBytes, type Manifest } from '../snapshots/manifest.js'
@@ -157,8 +157,7 @@ function contentOf(
 /** What a client is told of a failed capture. */
 function captureProblem(error: unknown): Problem {
   if (isProblem(error)) return error
-  const { code } = error as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isFull(error)) {
     return new Problem('insufficient_storage', 'There is not enough disk space for this snapshot.', {
       cause: error,
       hint: 'The capsule runs on. Delete templates that you no longer need, and try again.',

@@ -55,8 +55,8 @@ test('where none can be made, there is none, and all goes on', async () => {
 test('the groups of one directory are found by how their names begin', async () => {
   const groups = await Groups.open('ours', [{ version: 1, path: root, has: ['memory'] }])
   for (const name of ['cl-1.aaaa', 'cl-1.bbbb', 'cl-10.cccc']) await groups.make(name, limits)
-  expect((await groups.named('cl-1.')).sort()).toEqual(['cl-1.aaaa', 'cl-1.bbbb'])
-  expect(await groups.named('cl-2.')).toEqual([])
+  expect((await groups.adopt('cl-1.')).sort()).toEqual(['cl-1.aaaa', 'cl-1.bbbb'])
+  expect(await groups.adopt('cl-2.')).toEqual([])
 })
 
 const found: Hierarchy[] = await findHierarchies(await readFile('/proc/self/mountinfo', 'utf8'))
@@ -93,12 +93,17 @@ describe.skipIf(!isThere)(`in the kernel's${isThere ? '' : ' (skipped: they cann
     await expect.poll(() => open('one')).toBeUndefined()
   })
 
-  test('what a server before left behind is swept away, and what still runs is not', async () => {
-    await groups.make('one', limits)
-    await groups.make('two', limits)
+  test('what a server before left behind is swept away, also what is about to end, and what is adopted is not', async () => {
+    for (const name of ['one', 'two', 'cl-1.aaaa']) await groups.make(name, limits)
     await groups.join('two', child.pid!)
-    await (await Groups.open(folder)).sweep()
+    const next = await Groups.open(folder)
+    await next.adopt('cl-1.')
+    await next.sweep()
     expect([await open('one'), (await open('two')) !== undefined]).toEqual([undefined, true])
+    child.kill('SIGKILL')
+    await ended
+    await expect.poll(() => open('two')).toBeUndefined()
+    expect(await open('cl-1.aaaa')).toBeDefined()
   })
 })
 

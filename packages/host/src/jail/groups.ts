@@ -63,6 +63,8 @@ async function readWords(file: string): Promise<string[]> {
 export class Groups {
   /** Groups whose processes were still ending when they were to be removed. */
   readonly #left = new Set<string>()
+  /** Those that were there before us, and in which something of ours runs. */
+  readonly #adopted = new Set<string>()
   #isClosed = false
 
   private constructor(
@@ -87,7 +89,8 @@ export class Groups {
   /** Makes a group and sets its limits. A name is never used twice: what had it before may be about to be removed. */
   async make(name: string, limits: Limits): Promise<void> {
     await this.#removeLeft()
-    await Promise.all(
+    // When this rejects, nothing of it is still under way: whoever removes the group then removes all of it.
+    const made = await Promise.allSettled(
       this.hierarchies.map(async (hierarchy) => {
         const { version, path, has } = hierarchy
         const dir = join(path, this.folder, name)
@@ -102,12 +105,13 @@ export class Groups {
         }
       }),
     )
+    for (const outcome of made) if (outcome.status === 'rejected') throw outcome.reason
   }
 
-  /** The names of the groups that are there and begin so. */
-  async named(prefix: string): Promise<string[]> {
-    const all = this.hierarchies.map(({ path }) => readdir(join(path, this.folder)).catch(() => []))
-    const names = (await Promise.all(all)).flat().filter((name) => name.startsWith(prefix))
+  /** Takes over the groups that are there and whose names begin so. @returns the names */
+  async adopt(prefix: string): Promise<string[]> {
+    const names = (await this.#all()).filter((name) => name.startsWith(prefix))
+    for (const name of names) this.#adopted.add(name)
     return [...new Set(names)]
   }
 
@@ -118,24 +122,33 @@ export class Groups {
 
   /** Removes a group whose processes have ended; one where some are still about to is tried again a moment later. */
   async remove(name: string): Promise<void> {
+    this.#adopted.delete(name)
     this.#left.add(name)
+    await this.#removeWhatIsLeft()
+  }
+
+  async #removeWhatIsLeft(): Promise<void> {
     await this.#removeLeft()
     if (this.#left.size > 0) this.#tryAgain(FIRST_RETRY_MS)
     else if (this.#isClosed) await this.#removeFolder()
   }
 
-  /** Removes all groups in which nothing runs. */
+  /** Removes all groups that were there before us, but for those that were adopted. To be called before any is made. */
   async sweep(): Promise<void> {
-    for (const { path } of this.hierarchies) {
-      for (const entry of await readdir(join(path, this.folder), { withFileTypes: true }).catch(() => []))
-        if (entry.isDirectory()) await rmdir(join(path, this.folder, entry.name)).catch(() => {})
-    }
+    for (const name of await this.#all()) if (!this.#adopted.has(name)) this.#left.add(name)
+    await this.#removeWhatIsLeft()
+  }
+
+  async #all(): Promise<string[]> {
+    const folders = this.hierarchies.map(({ path }) => join(path, this.folder))
+    const entries = await Promise.all(folders.map((path) => readdir(path, { withFileTypes: true }).catch(() => [])))
+    return entries.flat().flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
   }
 
   /** Removes the folder too, unless something runs in it. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.sweep()
+    for (const name of await this.#all()) await Promise.all(this.#dirs(name).map((dir) => rmdir(dir).catch(() => {})))
     await this.#removeFolder()
   }
 

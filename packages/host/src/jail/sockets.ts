@@ -32,6 +32,16 @@ export async function listeningSocket(path: string): Promise<ListeningSocket> {
   }
 }
 
+/** Makes one at each of the paths, or none. */
+export async function listeningSockets(paths: readonly string[]): Promise<ListeningSocket[]> {
+  const made = await Promise.allSettled(paths.map(listeningSocket))
+  const failed = made.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+  const sockets = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  if (!failed) return sockets
+  for (const socket of sockets) socket.close()
+  throw failed.reason
+}
+
 /** Node.js shows no descriptor of what listens, but takes one for a child. */
 function descriptorOf(server: Server): number {
   const { _handle: handle } = server as unknown as { _handle: { fd: number } }

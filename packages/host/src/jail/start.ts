@@ -11,6 +11,7 @@ import { callFilter } from './filter.js'
 import type { Groups } from './groups.js'
 import { jailFacts } from './kind.js'
 import type { ListeningSocket } from './sockets.js'
+import type { Limits } from './limits.js'
 import { libraryArguments } from './view.js'
 
 /** The control group that a program is put into. */
@@ -58,24 +59,36 @@ const setpriv = memo(() => findProgram('setpriv'))
 export async function startInJail({ logFile, sockets = [], group, ...inside }: StartInJail): Promise<Jailed> {
   try {
     const { kind } = await jailFacts()
-    await group?.groups.make(group.name, inside.limits)
     const hasJail = kind !== 'none'
     const infoFd = CHANNEL_FD + 1 + sockets.length
     const jail: Jail = {
       ...{ kind, libraries: await libraries(), setpriv: (await setpriv()) ?? 'setpriv' },
       ...{ infoFd, filterFd: infoFd + 1, isCounted: (what) => group?.groups.has(what) ?? false },
     }
-    const launched = await launch({
-      command: jailCommand(inside, jail),
-      // What keeps the jail must not be taken for what is in it.
-      cwd: hasJail ? '/' : inside.cwd,
-      logFile,
-      descriptors: sockets.map(({ fd }) => fd),
-      streams: hasJail ? 2 : 0,
-    })
+    const launched = await inGroup(group, inside.limits, () =>
+      launch({
+        command: jailCommand(inside, jail),
+        // What keeps the jail must not be taken for what is in it.
+        cwd: hasJail ? '/' : inside.cwd,
+        logFile,
+        descriptors: sockets.map(({ fd }) => fd),
+        streams: hasJail ? 2 : 0,
+      }),
+    )
     return await enter(launched, { hasJail, group })
   } finally {
     for (const socket of sockets) socket.close()
+  }
+}
+
+/** Makes the group for what is launched. Where that cannot be, there is no group either. */
+async function inGroup<T>(group: Group | undefined, limits: Limits, work: () => Promise<T>): Promise<T> {
+  try {
+    await group?.groups.make(group.name, limits)
+    return await work()
+  } catch (error) {
+    await group?.groups.remove(group.name)
+    throw error
   }
 }
 

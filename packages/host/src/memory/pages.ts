@@ -20,8 +20,12 @@ export function readFully(fd: number, into: Uint8Array, position: number): void 
   }
 }
 
-/** Writes all of `data` at a position; returns the position behind it. */
+/** Writes all of `data` at a position; returns the position behind it. Throws where nothing is taken, as by a process that has ended. */
 export function writeFully(fd: number, data: Uint8Array, position: number): number {
-  for (let done = 0; done < data.length;) done += writeSync(fd, data, done, data.length - done, position + done)
+  for (let done = 0; done < data.length;) {
+    const n = writeSync(fd, data, done, data.length - done, position + done)
+    if (n === 0) throw new Error(`what is written to takes nothing at byte ${position + done}`)
+    done += n
+  }
   return position + data.length
 }

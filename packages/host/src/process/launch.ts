@@ -1,10 +1,11 @@
 /** Starts programs that outlive us. */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { keepOutput } from './output.js'
+import { hasStreams } from './streams.js'
 
 export interface Launch {
   /** The program and its arguments. */
@@ -46,8 +47,13 @@ export async function launch({ command, cwd, logFile, descriptors = [], streams 
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...descriptors, ...Array<'pipe'>(streams).fill('pipe')] as StdioOptions,
   })
+  const spawned = once(child, 'spawn')
+  if (!hasStreams(child)) {
+    closeSync(log)
+    await spawned
+  }
   const said = keepOutput([child.stdout, child.stderr] as Readable[], log)
-  await once(child, 'spawn')
+  await spawned
   child.unref()
   const [channel, ...others] = child.stdio.slice(CHANNEL_FD).filter((one) => one !== null) as Socket[]
   return { child, channel: channel!, streams: others, said }

@@ -1,8 +1,10 @@
 /** Runs a tool to its end. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { abortable } from '../wait.js'
+import { hasStreams } from './streams.js'
 
 export class ToolError extends Error {
   override readonly name = 'ToolError'
@@ -45,6 +47,7 @@ export async function run(
     // A group of its own, so that what it starts can be ended with it.
     detached: true,
   })
+  if (!hasStreams(child)) throw unstarted(program, ((await once(child, 'error')) as [Error])[0])
   // One that does not read it says itself why it failed.
   child.stdin.on('error', () => {}).end(input)
   const onAbort = () => leave(child)
@@ -68,13 +71,17 @@ function ending(program: string, child: Child, onLine: RunOptions['onLine']): Pr
     })
   }
   return new Promise<void>((resolve, reject) => {
-    child.once('error', (error) => reject(new ToolError(program, `could not be started (${error.message})`, '')))
+    child.once('error', (error) => reject(unstarted(program, error)))
     child.once('close', (code, killer) => {
       if (code === 0) return resolve()
       const how = code === null ? `was ended by ${killer}` : `failed with exit code ${code}`
       reject(new ToolError(program, how, tail.join('\n')))
     })
   })
+}
+
+function unstarted(program: string, { message }: Error): ToolError {
+  return new ToolError(program, `could not be started (${message})`, '')
 }
 
 /** Ends a tool's process group, and keeps nothing that this process would have to stay for. */

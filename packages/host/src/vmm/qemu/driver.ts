@@ -84,10 +84,10 @@ export class QemuDriver implements VmmDriver {
   async adopt(record: VmRecord): Promise<Vm | undefined> {
     if ((await startTimeOf(record.pid)) !== record.startTime) return undefined
     const groups = await this.#groups()
-    const own = await groups.named(groupsOf(dirname(record.runDir)))
+    const own = await groups.adopt(groupsOf(dirname(record.runDir)))
     const short = await shortPath(join(record.runDir, sockets.qmp))
     const qmp = await Qmp.connect(connect(short.path), AbortSignal.timeout(GREETING_MS)).finally(short.close)
-    const vm = new QemuVm({ record, qmp, runTask: this.#runTask })
+    const vm = new QemuVm({ record, qmp, runTask: this.#runTask, log: this.#log })
     void vm.exited.then(() => Promise.all(own.map((name) => groups.remove(name))))
     return vm
   }
@@ -114,7 +114,8 @@ export class QemuDriver implements VmmDriver {
   ): Promise<Spawned> {
     const [shared, hasMemoryFile] = [sharedFiles(spec), isBoot(spec)]
     const groups = await this.#groups()
-    return spawnQemu({ spec, shared, hasMemoryFile, groups, needs, args, runTask: this.#runTask, signal })
+    const [runTask, log] = [this.#runTask, this.#log]
+    return spawnQemu({ spec, shared, hasMemoryFile, groups, needs, args, runTask, log, signal })
   }
 }
 

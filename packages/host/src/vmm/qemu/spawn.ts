@@ -2,8 +2,9 @@
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { randomHex } from '@wrenn/wire'
+import type { Logger } from 'pino'
 import type { Groups } from '../../jail/groups.js'
-import { listeningSocket } from '../../jail/sockets.js'
+import { listeningSockets } from '../../jail/sockets.js'
 import { startInJail } from '../../jail/start.js'
 import { groupPrefix } from '../../machine-names.js'
 import { kill } from '../../process/identity.js'
@@ -37,6 +38,7 @@ export interface SpawnQemu {
   needs: Needs
   args: (accelerator: Accelerator) => string[]
   runTask: RunTask
+  log?: Logger | undefined
   signal: AbortSignal
 }
 
@@ -46,7 +48,7 @@ export interface Spawned {
 }
 
 /** Resolves when QEMU has greeted: its machine is made. */
-export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQemu): Promise<Spawned> {
+export async function spawnQemu({ spec, needs, runTask, log, signal, ...how }: SpawnQemu): Promise<Spawned> {
   const accelerator = accelerators[needs.accelerator as Accelerator['name']]
   const hasKvm = accelerator.name === 'kvm'
   const { program, firmware } = await qemuPlaces()
@@ -60,14 +62,14 @@ export async function spawnQemu({ spec, needs, runTask, signal, ...how }: SpawnQ
     network: network?.namespace,
     group: how.groups && { groups: how.groups, name: newGroup(spec.dir) },
     limits: qemuLimits(spec, how.hasMemoryFile ?? false),
-    sockets: await Promise.all(socketNames.map((name) => listeningSocket(join(runDir, name)))),
+    sockets: await listeningSockets(socketNames.map((name) => join(runDir, name))),
   })
   const childExit = exited.then((how) => `QEMU ${how}`)
   try {
     const record: VmRecord = { kind: 'qemu', ...identity, runDir, memory, needs }
     const qmp = await Qmp.connect(channel, AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]))
     await grouped
-    return { vm: new QemuVm({ record, qmp, runTask, childExit }), qmp }
+    return { vm: new QemuVm({ record, qmp, runTask, childExit, log }), qmp }
   } catch (cause) {
     await kill(identity)
     throw new Error(`QEMU did not start (${await childExit}): ${said()}`, { cause })

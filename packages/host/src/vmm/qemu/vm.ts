@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
 import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
 import { z } from 'zod'
 import { names } from '../../paths.js'
 import { isAlive, kill } from '../../process/identity.js'
@@ -16,6 +17,7 @@ import { readyCopy, type MemoryReader } from './copy.js'
 import { sockets, writable } from './machine.js'
 import type { Qmp } from './qmp.js'
 import { layerNode, shortenDisk } from './shorten.js'
+import { Stalls } from './stalls.js'
 
 /** The device state is tens of kilobytes; a file larger than this is not one. */
 const MOST_DEVICE_STATE = 16 * 1024 * 1024
@@ -30,6 +32,7 @@ export interface QemuVmParts {
   runTask: RunTask
   /** Resolves with the cause when the process ends; absent for a process that is not our child. */
   childExit?: Promise<string>
+  log?: Logger | undefined
 }
 
 /** Of QEMU's list of drives, what tells which node the guest writes now. */
@@ -41,12 +44,16 @@ export class QemuVm implements Vm {
   readonly exited: Promise<VmExit>
   readonly #qmp: Qmp
   readonly #runTask: RunTask
+  readonly #stalls: Stalls
   #stopping = false
 
-  constructor({ record, qmp, runTask, childExit }: QemuVmParts) {
+  constructor({ record, qmp, runTask, childExit, log }: QemuVmParts) {
     this.record = record
     this.#qmp = qmp
     this.#runTask = runTask
+    this.#stalls = new Stalls(qmp, () =>
+      log?.error({ dir: record.runDir }, 'the disk is full: a capsule stands still until there is room'),
+    )
     const lostControl = qmp.closed.then(() => 'QEMU ended')
     const end = childExit ? Promise.race([childExit, lostControl]) : lostControl
     this.exited = end.then(async (reason) => {
@@ -57,11 +64,13 @@ export class QemuVm implements Vm {
   }
 
   async pause(): Promise<void> {
+    this.#stalls.isHeld = true
     await this.#qmp.run('stop')
   }
 
   async resume(): Promise<void> {
     await this.#qmp.run('cont')
+    this.#stalls.isHeld = false
   }
 
   async capture({ goesOn, memory, diskLayer }: CapturePlan): Promise<Captured> {
