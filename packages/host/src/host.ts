@@ -36,6 +36,7 @@ import { startCapsule, type Start, type WithSnapshot } from './capsules/start.js
 import type { Context } from './context.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
+import { telling } from './problems.js'
 import { Locks } from './snapshots/locks.js'
 import { Snapshots } from './snapshots/snapshots.js'
 import { Upkeep, upkeepRules, type UpkeepRules } from './snapshots/upkeep.js'
@@ -183,7 +184,10 @@ export class Host implements HostClient {
 
   async destroy(capsuleId: string): Promise<void> {
     const capsule = this.#live.find(capsuleId)
-    if (capsule) await this.#live.destroy(capsule)
+    await telling('The capsule could not be ended.', () =>
+      // What is left of one that could be ended only in part is removed the next time.
+      capsule ? this.#live.destroy(capsule) : this.#live.removeFiles(capsuleId),
+    )
   }
 
   async capture({ capsuleId, ...spec }: CaptureSpec): Promise<SnapshotInfo> {
@@ -199,19 +203,21 @@ export class Host implements HostClient {
 
   async setNetwork(capsuleId: string, network: NetworkPolicy): Promise<void> {
     const capsule = this.#live.get(capsuleId)
-    await governCapsule(capsule, network)
-    await this.#locks.run(capsuleId, () => noteNetwork(capsule))
+    await telling("The capsule's network could not be changed.", async () => {
+      await governCapsule(capsule, network)
+      await this.#locks.run(capsuleId, () => noteNetwork(capsule))
+    })
   }
 
   async release(capsuleId: string): Promise<void> {
     const capsule = this.#live.get(capsuleId)
-    await capsule.vm.resume()
+    await telling('The capsule could not be let go on.', () => capsule.vm.resume())
     capsule.isHeld = false
   }
 
   async deleteSnapshot(snapshotId: string): Promise<void> {
     this.#upkeep.forget(snapshotId)
-    await this.#snapshots.remove(snapshotId)
+    await telling('The snapshot could not be removed.', () => this.#snapshots.remove(snapshotId))
   }
 
   usage(snapshotId: string): Promise<Usage> {
