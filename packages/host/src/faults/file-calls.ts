@@ -26,6 +26,8 @@ const ofOnePath = ['writeFile', 'appendFile', 'rm', 'rmdir', 'unlink', 'mkdir', 
 const ofTwoPaths = ['rename', 'link', 'symlink', 'copyFile', 'cp']
 const ofHandles = ['write', 'writev', 'writeFile', 'appendFile', 'truncate', 'sync', 'datasync', 'chmod', 'chown']
 const ofDescriptors = ['writeSync', 'writevSync', 'ftruncateSync', 'fsyncSync', 'fdatasyncSync']
+/** These call back with an error, or with nothing. */
+const ofDescriptorsLater = ['fsync', 'fdatasync']
 
 /** Puts `around` around the calls until what it returns is called. */
 export async function aroundFileCalls(given: AroundFileCall): Promise<() => void> {
@@ -103,7 +105,18 @@ function aroundDescriptors(around: AroundFileCall, replace: Replace): void {
     replace(fs, name, (original) => (...args) => {
       return around({ name, paths: [opened.get(args[0]) ?? ''], isSync: true }, () => original(...args))
     })
+  for (const name of ofDescriptorsLater)
+    replace(fs, name, (original) => (fd, callback) => {
+      const work = () =>
+        new Promise<void>((resolve, reject) => {
+          original(fd, (error: Error | null) => (error ? reject(error) : resolve()))
+        })
+      const done = around({ name, paths: [opened.get(fd) ?? ''], isSync: false }, work) as Promise<void>
+      done.then(() => (callback as Callback)(null), callback as Callback)
+    })
 }
+
+type Callback = (error: Error | null) => void
 
 /** Whether a file that is opened so may be made or changed by that. Not known for a number: taken as yes. */
 function changes(flags: unknown): boolean {
