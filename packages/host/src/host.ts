@@ -192,8 +192,10 @@ export class Host implements HostClient {
 
   async capture({ capsuleId, ...spec }: CaptureSpec): Promise<SnapshotInfo> {
     const capsule = this.#live.get(capsuleId)
-    const { memoryBytes } = await capsule.vm.usage()
-    await this.#admission.assertCapture(memoryBytes, spec.keepSource)
+    await telling('The capsule could not be captured.', async () => {
+      const { memoryBytes } = await capsule.vm.usage()
+      await this.#admission.assertCapture(memoryBytes, spec.keepSource)
+    })
     const capture = () => captureCapsule(this.#context, capsule, spec)
     const info = await this.#capturing.run(() => this.#locks.run(capsuleId, capture))
     if (spec.keepSource) this.#shortening.consider(capsuleId)
@@ -264,7 +266,7 @@ export class Host implements HostClient {
   }
 
   async #start(memoryMb: number, start: Start): Promise<StartedCapsule> {
-    const room = await this.#admission.begin(memoryMb)
+    const room = await telling('The capsule could not be started.', () => this.#admission.begin(memoryMb))
     try {
       return await this.#starting.run(async () => {
         const started = await startCapsule(this.#context, this.#live, start)
