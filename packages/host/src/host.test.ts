@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newId, openNetwork, type HostClient } from '@wrenn/wire'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { aroundFileCalls } from './faults/file-calls.js'
 import { openHost, pathsOf } from './index.js'
 import { FakeWorld, makeFakeImage } from './vmm/fake/index.js'
 import type { Host } from './host.js'
@@ -128,6 +129,60 @@ test('after a restart running capsules are taken up, held ones run on, and the r
   expect(await readdir(pathsOf(dataDir).snapshots)).not.toContain(orphan)
   expect(await readdir(pathsOf(dataDir).capsules)).toEqual([kept])
   expect(dropped).not.toBe(kept)
+})
+
+const losses: [string, (id: string) => unknown][] = [
+  ['its record is missing', (id) => rm(recordOf(id))],
+  ['its record cannot be read', (id) => writeFile(recordOf(id), '{"format": 2')],
+  ['its process ended while the server was down', (id) => world.machineOf(id)!.end('power')],
+  [
+    'its process ended while the server was down, and its number is that of another by now',
+    (id) => (world.machineOf(id)!.startTime = '1'),
+  ],
+  [
+    'its process runs, but its socket is gone',
+    () => world.failNext('adopt', Object.assign(new Error('connect'), { code: 'ENOENT' })),
+  ],
+  ['its process could not be reached again', () => world.failNext('adopt', new Error('it says nothing'))],
+  ['its process could not be reached again', () => world.failNext('resume', new Error('it says nothing'))],
+]
+const recordOf = (id: string) => join(pathsOf(dataDir).capsule(id), 'capsule.json')
+
+test.each(losses)('a capsule that cannot be taken up says why, and nothing is left of it: %s', async (reason, lose) => {
+  const id = await start()
+  await host.close()
+  await lose(id)
+  host = await open()
+  expect(await host.reconcile({ capsuleIds: [id], snapshotIds: [] })).toEqual({
+    running: [],
+    lost: [{ capsuleId: id, reason }],
+  })
+  expect(world.machines.size).toBe(0)
+  expect(await readdir(pathsOf(dataDir).capsules)).toEqual([])
+})
+
+test('a capsule whose process cannot be reached takes no other with it', async () => {
+  const [kept, lost] = [await start(), await start()]
+  await host.close()
+  await writeFile(recordOf(lost), '')
+  host = await open()
+  const found = await host.reconcile({ capsuleIds: [lost, kept], snapshotIds: [] })
+  expect([found.running, found.lost.map(({ capsuleId }) => capsuleId)]).toEqual([[kept], [lost]])
+  await write(kept, '/root/a', 'kept')
+})
+
+test('what could not be ended is removed by the next try', async () => {
+  const id = await start()
+  const { capsules, staging } = pathsOf(dataDir)
+  const end = await aroundFileCalls(({ name, paths: [path = ''] }, work) => {
+    if (name === 'rename' && path.startsWith(capsules)) throw Object.assign(new Error('read-only'), { code: 'EROFS' })
+    return work()
+  })
+  await expect(host.destroy(id)).rejects.toMatchObject({ code: 'host_unavailable', hint: expect.any(String) })
+  end()
+  expect(world.machines.size).toBe(0)
+  await host.destroy(id)
+  expect([...(await readdir(capsules)), ...(await readdir(staging))]).toEqual([])
 })
 
 test('the end of a capsule that ends by itself is told, and its directory goes', async () => {

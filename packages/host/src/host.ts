@@ -36,6 +36,7 @@ import { startCapsule, type Start, type WithSnapshot } from './capsules/start.js
 import type { Context } from './context.js'
 import { ReadyImages, type Size } from './images/ready.js'
 import type { Image } from './images/store.js'
+import { telling } from './problems.js'
 import { Locks } from './snapshots/locks.js'
 import { Snapshots } from './snapshots/snapshots.js'
 import { Upkeep, upkeepRules, type UpkeepRules } from './snapshots/upkeep.js'
@@ -183,13 +184,18 @@ export class Host implements HostClient {
 
   async destroy(capsuleId: string): Promise<void> {
     const capsule = this.#live.find(capsuleId)
-    if (capsule) await this.#live.destroy(capsule)
+    await telling('The capsule could not be ended.', () =>
+      // What is left of one that could be ended only in part is removed the next time.
+      capsule ? this.#live.destroy(capsule) : this.#live.removeFiles(capsuleId),
+    )
   }
 
   async capture({ capsuleId, ...spec }: CaptureSpec): Promise<SnapshotInfo> {
     const capsule = this.#live.get(capsuleId)
-    const { memoryBytes } = await capsule.vm.usage()
-    await this.#admission.assertCapture(memoryBytes, spec.keepSource)
+    await telling('The capsule could not be captured.', async () => {
+      const { memoryBytes } = await capsule.vm.usage()
+      await this.#admission.assertCapture(memoryBytes, spec.keepSource)
+    })
     const capture = () => captureCapsule(this.#context, capsule, spec)
     const info = await this.#capturing.run(() => this.#locks.run(capsuleId, capture))
     if (spec.keepSource) this.#shortening.consider(capsuleId)
@@ -199,19 +205,21 @@ export class Host implements HostClient {
 
   async setNetwork(capsuleId: string, network: NetworkPolicy): Promise<void> {
     const capsule = this.#live.get(capsuleId)
-    await governCapsule(capsule, network)
-    await this.#locks.run(capsuleId, () => noteNetwork(capsule))
+    await telling("The capsule's network could not be changed.", async () => {
+      await governCapsule(capsule, network)
+      await this.#locks.run(capsuleId, () => noteNetwork(capsule))
+    })
   }
 
   async release(capsuleId: string): Promise<void> {
     const capsule = this.#live.get(capsuleId)
-    await capsule.vm.resume()
+    await telling('The capsule could not be let go on.', () => capsule.vm.resume())
     capsule.isHeld = false
   }
 
   async deleteSnapshot(snapshotId: string): Promise<void> {
     this.#upkeep.forget(snapshotId)
-    await this.#snapshots.remove(snapshotId)
+    await telling('The snapshot could not be removed.', () => this.#snapshots.remove(snapshotId))
   }
 
   usage(snapshotId: string): Promise<Usage> {
@@ -258,7 +266,7 @@ export class Host implements HostClient {
   }
 
   async #start(memoryMb: number, start: Start): Promise<StartedCapsule> {
-    const room = await this.#admission.begin(memoryMb)
+    const room = await telling('The capsule could not be started.', () => this.#admission.begin(memoryMb))
     try {
       return await this.#starting.run(async () => {
         const started = await startCapsule(this.#context, this.#live, start)

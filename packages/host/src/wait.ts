@@ -32,6 +32,18 @@ export async function within<T>(ms: number, promise: Promise<T>, late: () => Err
   }
 }
 
+/**
+ * Resolves as `Promise.all` does, but rejects, with the first failure, only when all have ended: nobody works on what is
+ * taken back then.
+ */
+export async function allEnded<T extends readonly unknown[]>(
+  works: readonly [...{ [I in keyof T]: T[I] | Promise<T[I]> }],
+): Promise<T> {
+  const promised = works as readonly Promise<unknown>[]
+  await Promise.allSettled(promised)
+  return (await Promise.all(promised)) as unknown as T
+}
+
 /** Resolves when a stream has room again, or is gone. */
 export async function roomIn(stream: Writable): Promise<void> {
   const settled = new AbortController()

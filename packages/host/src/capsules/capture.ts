@@ -1,17 +1,20 @@
 /** The capture of a running capsule: memory, devices and disk of one instant, made a snapshot. */
 import { link, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isProblem, Problem, type CaptureSpec, type Purpose, type SnapshotInfo } from '@wrenn/wire'
+import type { CaptureSpec, Purpose, SnapshotInfo } from '@wrenn/wire'
+import type { Logger } from 'pino'
 import { prepare } from '../agent/prepare.js'
 import type { Context } from '../context.js'
 import { freeze, makeLayer } from '../disk/directory.js'
-import { isFull, removeDirectory } from '../fs/durable.js'
+import { removeDirectory } from '../fs/durable.js'
 import { names, newName } from '../paths.js'
+import { hostProblem } from '../problems.js'
 import { vmUser } from '../process/user.js'
 import { ownBytes, type Manifest } from '../snapshots/manifest.js'
 import { publishSnapshot, stage, type Snapshot, type StagedFile } from '../snapshots/store.js'
 import { Stopwatch } from '../time.js'
 import { Undo } from '../undo.js'
+import { allEnded } from '../wait.js'
 import type { WrittenMemory } from '../vmm/types.js'
 import type { LiveCapsule } from './live.js'
 import { writeRecord } from './record.js'
@@ -36,7 +39,7 @@ export async function captureCapsule(context: Context, capsule: LiveCapsule, spe
     return { vcpus, memoryMb, sizeBytes: ownBytes(manifest), metadata, hooks, timings: watch.timings }
   } catch (error) {
     capsule.isHeld = false
-    throw captureProblem(error)
+    throw hostProblem(error, 'The capsule could not be captured.')
   } finally {
     if (spec.keepSource) capsule.isHeld = false
   }
@@ -54,7 +57,7 @@ async function capture(
   undo.add('staged snapshot', () => rm(staged, { recursive: true, force: true }))
   // A capsule that lives on writes to a new layer from here on. One that does not writes no more at all, unless the
   // capture fails: then the snapshot is removed before it goes on.
-  const diskLayer = keepSource ? await announceLayer(capsule) : undefined
+  const diskLayer = keepSource ? await announceLayer(capsule, log) : undefined
   const difference = newName.difference()
   const memory = { into: join(staged, difference), lasting }
   const captured = await capsule.vm.capture({ goesOn: keepSource, memory, diskLayer })
@@ -68,20 +71,22 @@ async function capture(
     return { name, sha256: lasting ? await runTask('syncAndDigest', join(staged, name)) : undefined, own: true }
   }
   // Each part is digested and goes to the disk beside the others.
-  const [written, ownLayers] = await Promise.all([
+  const [written, ownLayers] = await allEnded([
     captured.writeMemory(),
-    Promise.all(layers.map(takeLayer)),
+    allEnded(layers.map(takeLayer)),
     writeFile(join(staged, names.devices), captured.devices, { flag: 'wx', mode: 0o444 }),
   ])
+  const final = paths.snapshot(snapshotId)
+  // Even a publishing that fails may have moved it there.
+  undo.add('snapshot', () => removeDirectory(final, paths.staging))
   const snapshot = await publishSnapshot({
     staged,
-    final: paths.snapshot(snapshotId),
+    final,
     ...contentOf(capsule, { id: snapshotId, purpose, ownLayers, difference, written }),
     lasting,
     runTask,
   })
   watch.lap('write')
-  undo.add('snapshot', () => removeDirectory(snapshot.dir, paths.staging))
   if (keepSource) await rebase(capsule, snapshot.manifest)
   undo.keep()
   return snapshot
@@ -91,13 +96,17 @@ async function capture(
  * Makes the layer that is to come over a capsule's disk, and writes it into the record. The record comes first: should we
  * end in between, it names a layer that is empty and unused, and everything else in it is true.
  */
-async function announceLayer(capsule: LiveCapsule): Promise<string> {
+async function announceLayer(capsule: LiveCapsule, log: Logger): Promise<string> {
   const { origin, layers } = capsule.record
   const name = newName.diskLayer()
   const path = join(capsule.dir, name)
+  await using undo = new Undo(log)
+  undo.add('disk layer', () => rm(path, { force: true }))
   await makeLayer({ path, diskSizeMb: origin.disk_size_mb, uid: vmUser(capsule.id) })
-  capsule.record = { ...capsule.record, layers: [...layers, name] }
-  await writeRecord(capsule.dir, capsule.record)
+  const record = { ...capsule.record, layers: [...layers, name] }
+  await writeRecord(capsule.dir, record)
+  capsule.record = record
+  undo.keep()
   return path
 }
 
@@ -152,16 +161,4 @@ function contentOf(
       needs: vm.record.needs,
     },
   }
-}
-
-/** What a client is told of a failed capture. */
-function captureProblem(error: unknown): Problem {
-  if (isProblem(error)) return error
-  if (isFull(error)) {
-    return new Problem('insufficient_storage', 'There is not enough disk space for this snapshot.', {
-      cause: error,
-      hint: 'The capsule runs on. Delete templates that you no longer need, and try again.',
-    })
-  }
-  return new Problem('host_unavailable', 'The capsule could not be captured.', { cause: error })
 }

@@ -68,7 +68,13 @@ export class LiveCapsules {
     capsule.channel.close()
     await capsule.vm.stop()
     this.#releaseNetwork(capsule)
-    await removeDirectory(capsule.dir, this.context.paths.staging)
+    await this.removeFiles(capsule.id)
+  }
+
+  /** Removes what is on disk of a capsule that does not run. */
+  async removeFiles(id: string): Promise<void> {
+    const { paths } = this.context
+    await removeDirectory(paths.capsule(id), paths.staging)
   }
 
   /** Lets go of all without ending them. */
@@ -91,7 +97,7 @@ export class LiveCapsules {
     this.context.log.error({ capsule: capsule.id, reason }, 'a capsule ended by itself')
     for (const listener of this.#listeners) listener(capsule.id, reason)
     this.#releaseNetwork(capsule)
-    await removeDirectory(capsule.dir, this.context.paths.staging).catch((err: unknown) => {
+    await this.removeFiles(capsule.id).catch((err: unknown) => {
       this.context.log.error({ err, capsule: capsule.id }, 'its directory could not be removed')
     })
   }

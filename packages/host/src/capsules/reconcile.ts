@@ -1,14 +1,16 @@
 /** After our own restart: what still runs is taken up again, everything else that is ours is removed. */
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Expected, Reconciled } from '@wrenn/wire'
 import { askHealth } from '../agent/health.js'
 import type { Context } from '../context.js'
-import { entries, removeDirectory } from '../fs/durable.js'
+import { entries, isMissing, removeDirectory } from '../fs/durable.js'
 import { kill } from '../process/identity.js'
 import { processesWorkingIn } from '../process/find.js'
+import { Undo } from '../undo.js'
 import { liveCapsule, type LiveCapsules } from './live.js'
-import { readRecord } from './record.js'
+import { readRecord, type CapsuleRecord } from './record.js'
+import { tidyCapsule } from './tidy.js'
 
 /** How long an adopted capsule's agent may take to answer. */
 const ANSWER_MS = 10_000
@@ -16,9 +18,6 @@ const ANSWER_MS = 10_000
 /** Compares what is with what should be. Runs once, before anything else is done with capsules. */
 export async function reconcile(context: Context, live: LiveCapsules, expected: Expected): Promise<Reconciled> {
   const { paths, log } = context
-  await Promise.all(
-    [paths.capsules, paths.snapshots, paths.staging].map((dir) => mkdir(dir, { recursive: true, mode: 0o755 })),
-  )
   // Snapshots first: a capture that was under way shares the disk layer of a capsule that is about to run on.
   await removeOthers(context, paths.snapshots, expected.snapshotIds)
 
@@ -42,42 +41,60 @@ export async function reconcile(context: Context, live: LiveCapsules, expected: 
   )
   for (const name of await entries(paths.staging)) {
     log.warn({ name }, 'removing what was left half-made')
-    await rm(join(paths.staging, name), { recursive: true, force: true })
+    await rm(join(paths.staging, name), { recursive: true, force: true }).catch(later(context, name))
   }
   return { running: live.all().map(({ id }) => id), lost }
 }
 
-/** Adopts a capsule; the reason when that is not possible. */
-async function takeUp(
-  { driver, network: networks, log, paths }: Context,
-  live: LiveCapsules,
-  id: string,
-): Promise<string | undefined> {
-  const dir = paths.capsule(id)
-  const record = await readRecord(dir)
-  if (!record) return 'its record is missing'
-  try {
-    const vm = await driver.adopt(record.vm)
-    if (!vm) return 'its process ended while the server was down'
-    const network = record.network && (await networks.adopt(record.network))
-    // A capture may have left it held.
-    await vm.resume()
-    const capsule = liveCapsule({ dir, vm, record, network })
-    live.add(capsule)
-    await askHealth(capsule.channel, AbortSignal.timeout(ANSWER_MS)).catch((err: unknown) => {
-      log.warn({ err, capsule: id }, 'an adopted capsule does not answer yet')
-    })
-    return undefined
-  } catch (err) {
+/** Takes a capsule up again; the reason when that is not possible. */
+async function takeUp(context: Context, live: LiveCapsules, id: string): Promise<string | undefined> {
+  const { log, paths } = context
+  const lost = (reason: string) => (err: unknown) => {
     log.error({ err, capsule: id }, 'a capsule could not be taken up again')
-    return 'its process could not be reached again'
+    return reason
   }
+  const record = await readRecord(paths.capsule(id)).catch(lost('its record cannot be read'))
+  if (record === undefined) return 'its record is missing'
+  if (typeof record === 'string') return record
+  return adopt(context, live, record).catch((err: unknown) =>
+    lost(isMissing(err) ? 'its process runs, but its socket is gone' : 'its process could not be reached again')(err),
+  )
+}
+
+async function adopt(context: Context, live: LiveCapsules, record: CapsuleRecord): Promise<string | undefined> {
+  const { driver, network: networks, log, paths } = context
+  const { capsule_id: id } = record
+  const dir = paths.capsule(id)
+  await using undo = new Undo(log)
+  const vm = await driver.adopt(record.vm)
+  if ('lost' in vm) return vm.lost
+  undo.add('vm', () => vm.stop())
+  const network = record.network && (await networks.adopt(record.network))
+  if (network) undo.add('network', () => networks.release(network))
+  // A capture may have left it held.
+  await vm.resume()
+  const capsule = liveCapsule({ dir, vm, record, network })
+  live.add(capsule)
+  undo.keep()
+  await askHealth(capsule.channel, AbortSignal.timeout(ANSWER_MS)).catch((err: unknown) => {
+    log.warn({ err, capsule: id }, 'an adopted capsule does not answer yet')
+  })
+  await tidyCapsule(dir, record).then(
+    (left) => left.length > 0 && log.warn({ capsule: id, left }, 'removed what was left half-made'),
+    (err: unknown) => log.error({ err, capsule: id }, 'what was left half-made could not be removed'),
+  )
+  return undefined
 }
 
 async function removeOthers({ paths, log }: Context, folder: string, kept: string[]): Promise<void> {
   for (const name of await entries(folder)) {
     if (kept.includes(name)) continue
     log.warn({ folder, name }, 'removing what nothing refers to')
-    await removeDirectory(join(folder, name), paths.staging)
+    await removeDirectory(join(folder, name), paths.staging).catch(later({ log }, name))
   }
+}
+
+/** What runs is taken up all the same, and the next start tries again. */
+function later({ log }: Pick<Context, 'log'>, name: string): (err: unknown) => void {
+  return (err) => log.error({ err, name }, 'it could not be removed')
 }

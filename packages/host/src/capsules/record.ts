@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { swapFile } from '../fs/durable.js'
+import { isMissing, swapFile } from '../fs/durable.js'
 import { networkRecordSchema } from '../network/slot.js'
 import { names } from '../paths.js'
 import { manifestSchema } from '../snapshots/manifest.js'
@@ -26,12 +26,12 @@ export async function writeRecord(dir: string, record: CapsuleRecord): Promise<v
   await swapFile(join(dir, names.record), JSON.stringify(record))
 }
 
-/** Reads a capsule's record; undefined when there is none that can be understood. */
+/** Reads a capsule's record; undefined when there is none. @throws when it cannot be read or understood */
 export async function readRecord(dir: string): Promise<CapsuleRecord | undefined> {
-  const text = await readFile(join(dir, names.record), 'utf8').catch(() => '')
   try {
-    return capsuleRecordSchema.parse(JSON.parse(text))
-  } catch {
-    return undefined
+    return capsuleRecordSchema.parse(JSON.parse(await readFile(join(dir, names.record), 'utf8')))
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
   }
 }

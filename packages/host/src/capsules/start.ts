@@ -1,11 +1,12 @@
 /** The start of a capsule: a snapshot is restored and becomes a machine of its own. */
 import { join } from 'node:path'
-import { Problem, isProblem, type NetworkPolicy, type StartedCapsule } from '@wrenn/wire'
+import type { NetworkPolicy, StartedCapsule } from '@wrenn/wire'
 import { AgentChannel } from '../agent/channel.js'
 import { renew } from '../agent/greet.js'
 import type { Context } from '../context.js'
 import { makeMachineDirectory, type MachineDirectory } from '../disk/directory.js'
-import { isFull, removeDirectory } from '../fs/durable.js'
+import { removeDirectory } from '../fs/durable.js'
+import { hostProblem } from '../problems.js'
 import { vmUser } from '../process/user.js'
 import type { Manifest } from '../snapshots/manifest.js'
 import { corrupt, type Snapshot } from '../snapshots/store.js'
@@ -36,13 +37,7 @@ export async function startCapsule(context: Context, live: LiveCapsules, start: 
   try {
     return await restoreCapsule(context, live, start)
   } catch (error) {
-    if (isProblem(error)) throw error
-    if (isFull(error))
-      throw new Problem('insufficient_storage', 'There is not enough disk space for this capsule.', {
-        cause: error,
-        hint: 'Delete templates or capsules that you no longer need, and try again.',
-      })
-    throw new Problem('host_unavailable', 'The capsule could not be started.', { cause: error })
+    throw hostProblem(error, 'The capsule could not be started.')
   }
 }
 

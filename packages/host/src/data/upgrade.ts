@@ -32,13 +32,13 @@ export async function upgradeData({
   for (let format = written ?? from; format < newest; format++) {
     try {
       await steps[format]!(pathsOf(dataDir))
+      await writeFormat(dataDir, { format: format + 1, version })
     } catch (cause) {
       throw new Problem('host_unavailable', `The data directory could not be brought to format ${format + 1}.`, {
         cause,
         hint: 'Nothing is lost: the next start goes on where this one ended.',
       })
     }
-    await writeFormat(dataDir, { format: format + 1, version })
   }
   if (written === undefined && from === newest) await writeFormat(dataDir, { format: newest, version })
 }

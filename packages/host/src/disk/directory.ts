@@ -7,6 +7,7 @@
 import { chown, link, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { names, newName } from '../paths.js'
+import { allEnded } from '../wait.js'
 import { createOverlay } from './qcow2.js'
 
 const MiB = 1024 * 1024
@@ -46,7 +47,7 @@ export async function makeMachineDirectory({
   const top = newName.diskLayer()
   await mkdir(dir, { mode: 0o755 })
   await mkdir(runDir, { mode: 0o711 })
-  await Promise.all([
+  await allEnded([
     ...links.map(({ name, path }) => link(path, join(dir, name))),
     makeLayer({ path: join(dir, top), diskSizeMb, uid }),
     makeSparseFile(join(runDir, names.savedDevices), 0, uid),

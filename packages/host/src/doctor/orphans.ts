@@ -63,7 +63,7 @@ export async function checkOrphans(dataDir: string, referred: Referred): Promise
 export async function checkProcesses(dataDir: string): Promise<Outcome> {
   const paths = pathsOf(dataDir)
   const ids = await entries(paths.capsules)
-  const records = await Promise.all(ids.map((id) => readRecord(paths.capsule(id))))
+  const records = await Promise.all(ids.map((id) => readRecord(paths.capsule(id)).catch(() => undefined)))
   const known = new Set(records.flatMap((record) => (record ? [`${record.vm.pid} ${record.vm.startTime}`] : [])))
   const found = await processesWorkingIn([paths.capsules, paths.snapshots, paths.staging])
   const others = found.filter(({ pid, startTime }) => !known.has(`${pid} ${startTime}`))

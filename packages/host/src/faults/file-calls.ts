@@ -22,10 +22,24 @@ export type AroundFileCall = (call: FileCall, work: () => unknown) => unknown
 type Callable = (...args: unknown[]) => unknown
 type Calls = Record<string, Callable>
 
-const ofOnePath = ['writeFile', 'appendFile', 'rm', 'rmdir', 'unlink', 'mkdir', 'truncate', 'chmod', 'chown', 'utimes']
+const ofOnePath = [
+  'writeFile',
+  'appendFile',
+  'rm',
+  'rmdir',
+  'unlink',
+  'mkdir',
+  'truncate',
+  'chmod',
+  'chown',
+  'utimes',
+  'mkdtemp',
+]
 const ofTwoPaths = ['rename', 'link', 'symlink', 'copyFile', 'cp']
 const ofHandles = ['write', 'writev', 'writeFile', 'appendFile', 'truncate', 'sync', 'datasync', 'chmod', 'chown']
 const ofDescriptors = ['writeSync', 'writevSync', 'ftruncateSync', 'fsyncSync', 'fdatasyncSync']
+/** These call back: streams write by them. */
+const ofDescriptorsLater = ['write', 'writev', 'fsync', 'fdatasync']
 
 /** Puts `around` around the calls until what it returns is called. */
 export async function aroundFileCalls(given: AroundFileCall): Promise<() => void> {
@@ -103,7 +117,29 @@ function aroundDescriptors(around: AroundFileCall, replace: Replace): void {
     replace(fs, name, (original) => (...args) => {
       return around({ name, paths: [opened.get(args[0]) ?? ''], isSync: true }, () => original(...args))
     })
+  const later = (name: string, call: (args: unknown[]) => FileCall | undefined, done: Done = () => {}) =>
+    replace(fs, name, (original) => (...args) => {
+      const callback = args.pop() as Callback
+      const about = call(args)
+      const work = () =>
+        new Promise<unknown[]>((resolve, reject) => {
+          original(...args, (error: Error | null, ...values: unknown[]) => {
+            if (error) return reject(error)
+            done(args, values)
+            resolve(values)
+          })
+        })
+      const result = (about ? around(about, work) : work()) as Promise<unknown[]>
+      result.then((values) => callback(null, ...values), callback)
+    })
+  const openCall = ([path, flags]: unknown[]) =>
+    changes(flags) ? { name: 'open', paths: [String(path)], isSync: false } : undefined
+  later('open', openCall, ([path], [fd]) => opened.set(fd, String(path)))
+  for (const name of ofDescriptorsLater) later(name, ([fd]) => ({ name, paths: [opened.get(fd) ?? ''], isSync: false }))
 }
+
+type Callback = (error: Error | null, ...values: unknown[]) => void
+type Done = (args: unknown[], values: unknown[]) => void
 
 /** Whether a file that is opened so may be made or changed by that. Not known for a number: taken as yes. */
 function changes(flags: unknown): boolean {

@@ -26,19 +26,26 @@ export async function writeSynced(path: string, data: string | Uint8Array): Prom
   }
 }
 
-/** Replaces a file's content in one step: readers see the old or the new. */
+/** Replaces a file's content in one step: readers see the old or the new. When it fails, it may be the one or the other. */
 export async function replaceFile(path: string, data: string): Promise<void> {
-  const next = `${path}.next`
-  await writeSynced(next, data)
-  await rename(next, path)
+  await swap(path, (next) => writeSynced(next, data))
   await sync(dirname(path))
 }
 
 /** As `replaceFile`, for what means nothing after a power cut: whoever is killed leaves the old or the new. */
 export async function swapFile(path: string, data: string): Promise<void> {
+  await swap(path, (next) => writeFile(next, data, { mode: 0o644 }))
+}
+
+async function swap(path: string, write: (next: string) => Promise<void>): Promise<void> {
   const next = `${path}.next`
-  await writeFile(next, data, { mode: 0o644 })
-  await rename(next, path)
+  try {
+    await write(next)
+    await rename(next, path)
+  } catch (error) {
+    await rm(next, { force: true }).catch(() => {})
+    throw error
+  }
 }
 
 /** Moves a finished directory, whose files are synced already, to its final name, durably. */
@@ -60,9 +67,17 @@ export async function removeDirectory(path: string, trash: string): Promise<void
     await rename(path, hidden)
   } catch (error) {
     if (isMissing(error)) return
-    throw error
+    if (!isFull(error)) throw error
+    // A full disk may have no room for another name.
+    await rm(path, { recursive: true, force: true })
+    return
   }
   await rm(hidden, { recursive: true, force: true })
+}
+
+/** Whether an error says that there is no space left. */
+export function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(String((error as NodeJS.ErrnoException).code))
 }
 
 /** The entries of a directory; an absent directory has none. */
@@ -78,9 +93,4 @@ export async function entries(path: string): Promise<string[]> {
 /** Whether a file-system error says that the thing is not there. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT'
-}
-
-/** Whether a file-system error says that there is no room. */
-export function isFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Problem } from '@wrenn/wire'
 import { BLOCK, isMissing, place, sync } from '../fs/durable.js'
 import { names } from '../paths.js'
+import { allEnded } from '../wait.js'
 import type { RunTask } from '../worker/pool.js'
 import { decodeManifest, encodeManifest, FORMAT, type Manifest, type SnapshotFile } from './manifest.js'
 
@@ -46,7 +47,7 @@ export async function publishSnapshot({
   lasting,
   runTask,
 }: Publish): Promise<Snapshot> {
-  const described = await Promise.all(
+  const described = await allEnded(
     files.map(async ({ name, from, sha256, own }) => {
       const path = join(staged, name)
       if (from) await link(from, path)
@@ -64,7 +65,7 @@ export async function publishSnapshot({
   if (lasting) {
     // What is linked from elsewhere with a digest was synced when that was taken.
     const unsynced = files.filter(({ from, sha256 }) => !from || sha256 === undefined).map(({ name }) => name)
-    await Promise.all([...unsynced, names.manifest, '.'].map((name) => sync(join(staged, name))))
+    await allEnded([...unsynced, names.manifest, '.'].map((name) => sync(join(staged, name))))
     await place(staged, final)
   } else await rename(staged, final)
   return { dir: final, manifest: whole }

@@ -11,7 +11,7 @@ import { newName } from '../paths.js'
 import type { Manifest } from './manifest.js'
 import { replaceParts, tidy } from './replace.js'
 import type { Snapshots } from './snapshots.js'
-import type { Snapshot } from './store.js'
+import { openSnapshot, type Snapshot } from './store.js'
 
 export interface UpkeepRules {
   /** A template's difference of more bytes than this is folded: each clone would hold it for itself. */
@@ -154,7 +154,9 @@ export class Upkeep {
       )
       return replaced
     } catch (error) {
-      await rm(path, { force: true })
+      // Even when its putting there failed: if the manifest says so, it is part of the snapshot.
+      const now = await openSnapshot(snapshot.dir).catch(() => undefined)
+      if (!now?.manifest.files.some((file) => file.name === name)) await rm(path, { force: true })
       throw error
     }
   }

@@ -85,6 +85,12 @@ export const vmRecordSchema = z.object({
 })
 export type VmRecord = z.infer<typeof vmRecordSchema>
 
+/** Why a process is not found that was there when we ended. */
+export const lostBy = {
+  end: 'its process ended while the server was down',
+  another: 'its process ended while the server was down, and its number is that of another by now',
+} as const
+
 export interface VmExit {
   /** In words for a person. */
   reason: string
@@ -189,6 +195,12 @@ export interface FoldMemory {
   into: string
 }
 
+/** A vm that is not there any more. */
+export interface Lost {
+  /** Why, in words for a person. */
+  lost: string
+}
+
 export interface VmmDriver {
   readonly kind: VmmKind
   /** What this driver can do here, or a rejection that says why it cannot. */
@@ -204,8 +216,8 @@ export interface VmmDriver {
   foldMemory(fold: FoldMemory): Promise<void>
   /** Makes one disk layer of several, which stay as they are. */
   flattenDisk(flatten: FlattenDisk): Promise<void>
-  /** Finds a vm again; undefined when it is gone. */
-  adopt(record: VmRecord): Promise<Vm | undefined>
+  /** Finds a vm again. It rejects when the process is there and cannot be reached. */
+  adopt(record: VmRecord): Promise<Vm | Lost>
   /** Removes what processes that are gone have left behind on the machine. */
   reclaim(): Promise<void>
   /** Lets go of everything; vms that run go on. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { MultipartFile } from '@fastify/multipart'
-import { MAX_PLAIN_WRITE, pathSchema, Problem } from '@wrenn/wire'
+import { isProblem, MAX_PLAIN_WRITE, pathSchema, Problem } from '@wrenn/wire'
 import type { FastifyRequest } from 'fastify'
 import { check } from './call.js'
 
@@ -18,7 +18,8 @@ type Write = (path: string, content: AsyncIterable<Uint8Array>) => Promise<void>
  * Reads an upload. With the path first the file is never held anywhere; the other way round it waits on the disk.
  *
  * @param limited whether the file may have no more than MAX_PLAIN_WRITE bytes
- * @throws Problem `invalid_request`, `too_large`, and what `write` throws
+ * @throws Problem `invalid_request`, `too_large`, `insufficient_storage` or `host_unavailable` where it cannot wait, and what
+ * `write` throws
  */
 export async function readUpload(request: FastifyRequest, limited: boolean, write: Write): Promise<void> {
   if (!request.isMultipart()) {
@@ -47,7 +48,9 @@ export async function readUpload(request: FastifyRequest, limited: boolean, writ
     request.raw.resume()
     throw error
   } finally {
-    await waiting.remove()
+    await waiting
+      .remove()
+      .catch((err: unknown) => request.log.error({ err }, 'an upload is left in the temporary directory'))
   }
 }
 
@@ -57,14 +60,27 @@ class Waiting {
   #dir: string | undefined
 
   async keep(part: MultipartFile): Promise<void> {
-    this.#dir = await mkdtemp(join(tmpdir(), 'wrenn-upload-'))
-    this.file = join(this.#dir, 'file')
-    await pipeline(upTo(MAX_PLAIN_WRITE, received(part.file)), createWriteStream(this.file, { mode: 0o600 }))
+    try {
+      this.#dir = await mkdtemp(join(tmpdir(), 'wrenn-upload-'))
+      this.file = join(this.#dir, 'file')
+      await pipeline(upTo(MAX_PLAIN_WRITE, received(part.file)), createWriteStream(this.file, { mode: 0o600 }))
+    } catch (error) {
+      throw isProblem(error) ? error : notKept(error)
+    }
   }
 
   async remove(): Promise<void> {
     if (this.#dir) await rm(this.#dir, { recursive: true, force: true })
   }
+}
+
+/** The server's own disk is at fault. */
+function notKept(cause: unknown): Problem {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes(String((cause as NodeJS.ErrnoException).code))
+  return new Problem(isFull ? 'insufficient_storage' : 'host_unavailable', 'The server could not take in the file.', {
+    cause,
+    hint: 'Send the path before the file: then the server need not keep it.',
+  })
 }
 
 async function* upTo(most: number, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

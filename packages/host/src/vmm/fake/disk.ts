@@ -41,11 +41,23 @@ export class FakeDisk {
   #below: TreeState
   #layers: readonly string[]
 
-  /** @param layers lowest first; the last is written */
-  constructor(layers: readonly string[]) {
+  /**
+   * @param layers lowest first; the last is written
+   * @param below what those below it hold
+   */
+  constructor(layers: readonly string[], below = readLayers(layers.slice(0, -1)) ?? {}) {
     this.#layers = layers
-    this.#below = readLayers(layers.slice(0, -1)) ?? {}
+    this.#below = below
     this.#top = openSync(layers.at(-1)!, 'r+')
+  }
+
+  /** Their paths, lowest first. */
+  get layers(): readonly string[] {
+    return this.#layers
+  }
+
+  get below(): TreeState {
+    return this.#below
   }
 
   /** Writes what the disk holds now, as far as the layers below do not hold it already. */
@@ -57,19 +69,23 @@ export class FakeDisk {
   /** From here on another layer is written. */
   addLayer(path: string, state: TreeState): void {
     this.flush(state)
+    const top = openSync(path, 'r+')
     closeSync(this.#top)
     this.#below = state
     this.#layers = [...this.#layers, path]
-    this.#top = openSync(path, 'r+')
+    this.#top = top
   }
 
-  /** As QEMU does it, this refuses layers that are not there; and it refuses another content, which QEMU does not see. */
-  shorten({ root, replaced, into, above }: ShortenDisk): void {
-    const known = [root, ...replaced, above]
-    if (!known.every((path, i) => this.#layers[i] === path)) throw new Error('these are not the layers of the disk')
-    const layers = [root, into, ...this.#layers.slice(known.length - 1)]
+  /**
+   * As QEMU does it, this refuses layers that are not there, but for those that are replaced: they were before, if the
+   * record of that was lost. And it refuses another content, which QEMU does not see.
+   */
+  shorten({ root, into, above }: ShortenDisk): void {
+    const at = this.#layers.indexOf(above)
+    if (this.#layers[0] !== root || at < 1) throw new Error('these are not the layers of the disk')
+    const layers = [root, into, ...this.#layers.slice(at)]
     const content = (paths: readonly string[]) => readLayers(paths.slice(0, -1)) ?? {}
-    const [before, after] = [content(this.#layers), content(layers)]
+    const [before, after] = [this.#below, content(layers)]
     if (Object.keys(changesBetween(before, after)).length > 0) throw new Error('the layer has another content')
     this.#layers = layers
   }

@@ -2,16 +2,18 @@
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { foldMemory } from '../../memory/apply.js'
-import type {
-  BootSpec,
-  FlattenDisk,
-  FoldMemory,
-  Needs,
-  RestoreSpec,
-  Vm,
-  VmmDriver,
-  VmmProbe,
-  VmRecord,
+import {
+  lostBy,
+  type BootSpec,
+  type FlattenDisk,
+  type FoldMemory,
+  type Lost,
+  type Needs,
+  type RestoreSpec,
+  type Vm,
+  type VmmDriver,
+  type VmmProbe,
+  type VmRecord,
 } from '../types.js'
 import { changesBetween, readLayers } from './disk.js'
 import type { GuestState } from './guest.js'
@@ -28,6 +30,8 @@ const MEMORY_BYTES = 2 * 1024 * 1024
 export class FakeDriver implements VmmDriver {
   readonly kind = 'fake'
 
+  readonly #held = new WeakSet<FakeMachine>()
+
   constructor(private readonly world: FakeWorld) {}
 
   async probe(): Promise<VmmProbe> {
@@ -35,46 +39,62 @@ export class FakeDriver implements VmmDriver {
   }
 
   async boot(spec: BootSpec, signal: AbortSignal): Promise<Vm> {
-    await this.world.pass('boot')
-    signal.throwIfAborted()
-    if ((await stat(spec.memory)).size > MEMORY_BYTES) await truncate(spec.memory, MEMORY_BYTES)
-    return this.#vm(new FakeMachine(this.world, spec), spec)
+    return this.world.step('boot', async () => {
+      signal.throwIfAborted()
+      if ((await stat(spec.memory)).size > MEMORY_BYTES) await truncate(spec.memory, MEMORY_BYTES)
+      return this.#vm(() => new FakeMachine(this.world, spec), spec)
+    })
   }
 
   async restore(spec: RestoreSpec, signal: AbortSignal): Promise<Vm> {
-    await this.world.pass('restore')
-    signal.throwIfAborted()
-    await readFile(spec.devices)
-    const state = await readState(spec.memory, spec.difference)
-    const machine = new FakeMachine(this.world, spec, state as GuestState | undefined)
-    machine.pause()
-    return this.#vm(machine, spec)
+    return this.world.step('restore', async () => {
+      signal.throwIfAborted()
+      await readFile(spec.devices)
+      const state = (await readState(spec.memory, spec.difference)) as GuestState | undefined
+      return this.#vm(() => {
+        const machine = new FakeMachine(this.world, spec, { state })
+        machine.pause()
+        return machine
+      }, spec)
+    })
   }
 
   async foldMemory(fold: FoldMemory): Promise<void> {
-    await this.world.pass('fold')
-    await foldMemory(fold)
+    await this.world.step('fold', () => foldMemory(fold))
   }
 
   async flattenDisk({ dir, root, upper, into }: FlattenDisk): Promise<void> {
-    await this.world.pass('flatten')
-    const at = (name: string) => join(dir, name)
-    const [below, whole] = [readLayers([at(root)]) ?? {}, readLayers([root, ...upper].map(at)) ?? {}]
-    await writeFile(at(into), JSON.stringify(changesBetween(below, whole)), { flag: 'wx' })
+    await this.world.step('flatten', async () => {
+      const at = (name: string) => join(dir, name)
+      const [below, whole] = [readLayers([at(root)]) ?? {}, readLayers([root, ...upper].map(at)) ?? {}]
+      await writeFile(at(into), JSON.stringify(changesBetween(below, whole)), { flag: 'wx' })
+    })
   }
 
-  async adopt(record: VmRecord): Promise<Vm | undefined> {
-    const machine = this.world.machines.get(record.pid)
-    return machine && new FakeVm(this.world, machine, record)
+  async adopt(record: VmRecord): Promise<Vm | Lost> {
+    return this.world.step('adopt', () => {
+      const machine = this.world.machines.get(record.pid)
+      if (!machine) return { lost: lostBy.end }
+      if (machine.startTime !== record.startTime) return { lost: lostBy.another }
+      this.#held.add(machine)
+      return new FakeVm(this.world, machine, record)
+    })
   }
 
-  async reclaim(): Promise<void> {}
+  /** Ends machines that an earlier driver left, as those are that a host finds by where they work. */
+  async reclaim(): Promise<void> {
+    for (const machine of this.world.machines.values())
+      if (!this.#held.has(machine)) machine.end('it belongs to no capsule')
+  }
 
   async close(): Promise<void> {}
 
-  async #vm(machine: FakeMachine, { runDir, memory, logFile }: BootSpec | RestoreSpec): Promise<Vm> {
+  /** @param begin makes the machine: from then on it is there, whatever becomes of us */
+  async #vm(begin: () => FakeMachine, { runDir, memory, logFile }: BootSpec | RestoreSpec): Promise<Vm> {
     await writeFile(logFile, '')
-    const record = { kind: 'fake', pid: machine.pid, startTime: '0', runDir, memory, needs } as const
+    const machine = begin()
+    this.#held.add(machine)
+    const record = { kind: 'fake', pid: machine.pid, startTime: machine.startTime, runDir, memory, needs } as const
     return new FakeVm(this.world, machine, record)
   }
 }

@@ -4,14 +4,32 @@ import type { AgentPort, BootSpec, ShortenDisk, VmUsage } from '../types.js'
 import { FakeAgent } from './agent.js'
 import { FakeDisk, readLayers } from './disk.js'
 import { Gate } from './gate.js'
+import type { TreeState } from './files/tree.js'
 import { FakeGuest, type GuestState } from './guest.js'
 import { answer } from './routes/index.js'
 import { wire } from './wire.js'
 import type { FakeWorld } from './world.js'
 
+/** A machine at one instant, with its files on disk left out. */
+export interface MachinePicture {
+  name: string
+  pid: number
+  layers: readonly string[]
+  /** What its layers below the top hold. It has them open: they may have no name any more. */
+  below: TreeState
+  isPaused: boolean
+  state: GuestState
+  files: TreeState
+}
+
+/** What is known of a machine that was there before, or was captured. */
+type Known = { [K in 'state' | 'pid' | 'files' | 'below']?: MachinePicture[K] | undefined }
+
 export class FakeMachine {
   readonly name: string
   readonly pid: number
+  /** Other than what was recorded, it is another process with its pid. */
+  startTime = '0'
   readonly guest: FakeGuest
   readonly #disk: FakeDisk
   readonly ended: Promise<string>
@@ -26,18 +44,29 @@ export class FakeMachine {
   constructor(
     private readonly world: FakeWorld,
     { name, disk }: Pick<BootSpec, 'name' | 'disk'>,
-    state?: GuestState,
+    { state, pid = world.nextPid(), files, below }: Known = {},
   ) {
     this.name = name
-    this.pid = world.nextPid()
-    this.guest = new FakeGuest(state, readLayers(disk))
-    this.#disk = new FakeDisk(disk)
+    this.pid = pid
+    this.guest = new FakeGuest(state, files ?? readLayers(disk))
+    this.#disk = new FakeDisk(disk, below)
     this.#agent = new FakeAgent((stream, headers) => {
       const [path = ''] = (headers[':path'] ?? '').split('?')
       if (!world.silent.has(path)) void answer(this.guest, stream, headers)
     })
     this.ended = new Promise((resolve) => (this.#end = resolve))
     world.machines.set(this.pid, this)
+  }
+
+  static putBack(world: FakeWorld, { name, layers, isPaused, ...more }: MachinePicture): void {
+    const machine = new FakeMachine(world, { name, disk: [...layers] }, more)
+    if (isPaused) machine.pause()
+  }
+
+  picture(): MachinePicture {
+    const { name, pid, paused: isPaused } = this
+    const { layers, below } = this.#disk
+    return { name, pid, isPaused, layers, below, state: this.guest.state, files: this.guest.disk }
   }
 
   get paused(): boolean {

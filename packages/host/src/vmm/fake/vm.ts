@@ -17,30 +17,31 @@ export class FakeVm implements Vm {
     this.exited = machine.ended.then((reason) => ({ reason, wanted: this.#wanted }))
   }
 
-  async pause(): Promise<void> {
-    await this.world.pass('pause')
-    this.machine.pause()
+  pause(): Promise<void> {
+    return this.world.step('pause', () => this.machine.pause())
   }
 
-  async resume(): Promise<void> {
-    this.machine.resume()
+  resume(): Promise<void> {
+    return this.world.step('resume', () => this.machine.resume())
   }
 
   async capture({ goesOn, memory, diskLayer }: CapturePlan): Promise<Captured> {
     const began = performance.now()
     await this.pause()
     try {
-      await this.world.pass('capture')
-      const { state } = this.machine.guest
-      this.machine.flushDisk(diskLayer)
-      // As with a real one that was booted, its memory is the file.
-      if (!memory) writeBase(state, this.record.memory)
+      const state = await this.world.step('capture', () => {
+        const { state } = this.machine.guest
+        this.machine.flushDisk(diskLayer)
+        // As with a real one that was booted, its memory is the file.
+        if (!memory) writeBase(state, this.record.memory)
+        return state
+      })
       if (goesOn) await this.resume()
-      const writeMemory = async () => {
-        await this.world.pass('write')
-        if (!memory) throw new Error('a capture without memory')
-        return writeState(state, this.record.memory, memory)
-      }
+      const writeMemory = () =>
+        this.world.step('write', () => {
+          if (!memory) throw new Error('a capture without memory')
+          return writeState(state, this.record.memory, memory)
+        })
       return { devices: Buffer.from('{}'), pauseMs: performance.now() - began, writeMemory }
     } catch (error) {
       await this.resume()
@@ -48,9 +49,8 @@ export class FakeVm implements Vm {
     }
   }
 
-  async shortenDisk(shorten: ShortenDisk): Promise<void> {
-    await this.world.pass('shorten')
-    this.machine.shortenDisk(shorten)
+  shortenDisk(shorten: ShortenDisk): Promise<void> {
+    return this.world.step('shorten', () => this.machine.shortenDisk(shorten))
   }
 
   async openPort(port: AgentPort): Promise<Duplex> {
@@ -67,7 +67,7 @@ export class FakeVm implements Vm {
 
   async stop(): Promise<VmExit> {
     this.#wanted = true
-    this.machine.end('it was stopped')
+    await this.world.step('stop', () => this.machine.end('it was stopped'))
     return this.exited
   }
 

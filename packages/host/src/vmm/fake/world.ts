@@ -3,15 +3,18 @@
  * again. Tests reach in here to make things go wrong.
  */
 import { Gate } from './gate.js'
-import type { FakeMachine } from './machine.js'
+import { FakeMachine, type MachinePicture } from './machine.js'
 
 /** What a test may make fail or wait. */
-export type Point = 'boot' | 'restore' | 'capture' | 'pause' | 'write' | 'fold' | 'flatten' | 'shorten'
+export type Point =
+  'boot' | 'restore' | 'adopt' | 'capture' | 'pause' | 'resume' | 'write' | 'fold' | 'flatten' | 'shorten' | 'stop'
 
 export class FakeWorld {
   readonly machines = new Map<number, FakeMachine>()
   /** Paths of the agent that get no answer. */
   readonly silent = new Set<string>()
+  /** Stands around what drivers do, for who wants to look before and after it. */
+  around: (point: Point, work: () => Promise<unknown>) => Promise<unknown> = (_, work) => work()
   readonly #failures = new Map<Point, Error>()
   readonly #gates = new Map<Point, Gate>()
   // Beyond what Linux gives to a process, so that a fake pid never is a real one.
@@ -34,12 +37,26 @@ export class FakeWorld {
     return gate
   }
 
-  /** Called by the driver. */
-  async pass(point: Point): Promise<void> {
-    await this.#gates.get(point)?.passed()
-    const failure = this.#failures.get(point)
-    this.#failures.delete(point)
-    if (failure) throw failure
+  /** What drivers do goes through here. */
+  async step<T>(point: Point, work: () => T | Promise<T>): Promise<T> {
+    const step = async () => {
+      await this.#gates.get(point)?.passed()
+      const failure = this.#failures.get(point)
+      this.#failures.delete(point)
+      if (failure) throw failure
+      return work()
+    }
+    return (await this.around(point, step)) as T
+  }
+
+  /** The machines as they are now; `putBack` makes them again in a world in which there are none. */
+  picture(): MachinePicture[] {
+    return [...this.machines.values()].map((machine) => machine.picture())
+  }
+
+  /** The files of their disks have to be where they were. */
+  putBack(pictures: readonly MachinePicture[]): void {
+    for (const picture of pictures) FakeMachine.putBack(this, picture)
   }
 
   /** The machine of a capsule. */

@@ -6,7 +6,18 @@ import { jailFacts } from '../../jail/kind.js'
 import { startTimeOf } from '../../process/identity.js'
 import { shortPath } from '../../process/short-path.js'
 import type { RunTask } from '../../worker/pool.js'
-import type { BootSpec, FlattenDisk, FoldMemory, RestoreSpec, Vm, VmmDriver, VmmProbe, VmRecord } from '../types.js'
+import {
+  lostBy,
+  type BootSpec,
+  type FlattenDisk,
+  type FoldMemory,
+  type Lost,
+  type RestoreSpec,
+  type Vm,
+  type VmmDriver,
+  type VmmProbe,
+  type VmRecord,
+} from '../types.js'
 import { flattenDisk } from './flatten.js'
 import { bootArguments, CARD, restoreArguments, sockets, type Accelerator } from './machine.js'
 import { migrate } from './migrate.js'
@@ -81,8 +92,10 @@ export class QemuDriver implements VmmDriver {
     return flattenDisk({ log: this.#log, groups: await this.#groups() }, flatten)
   }
 
-  async adopt(record: VmRecord): Promise<Vm | undefined> {
-    if ((await startTimeOf(record.pid)) !== record.startTime) return undefined
+  async adopt(record: VmRecord): Promise<Vm | Lost> {
+    const startTime = await startTimeOf(record.pid)
+    if (startTime === undefined) return { lost: lostBy.end }
+    if (startTime !== record.startTime) return { lost: lostBy.another }
     const groups = await this.#groups()
     const own = await groups.adopt(groupsOf(dirname(record.runDir)))
     const short = await shortPath(join(record.runDir, sockets.qmp))

@@ -40,5 +40,8 @@ export async function shortenDisk(
     await qmp.run('blockdev-del', { 'node-name': name }).catch(() => {})
     throw error
   }
-  for (const path of replaced.toReversed()) await qmp.run('blockdev-del', { 'node-name': nodeOf(path) })
+  // What is not open was replaced before, by a server that ended before it could write that down.
+  const isFileOpen = (path: string) => nodes.some(({ file }) => basename(file) === basename(path))
+  for (const path of replaced.filter(isFileOpen).toReversed())
+    await qmp.run('blockdev-del', { 'node-name': nodeOf(path) })
 }
