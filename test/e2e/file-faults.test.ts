@@ -114,5 +114,5 @@ test('nothing of it is left, and nothing is lost by a restart', async () => {
   expect(wrenn.world.machines.size).toBe(0)
   // What a template was is removed behind the answer.
   for (const folder of ['capsules', 'snapshots', 'staging'])
-    await expect.poll(() => readdir(join(wrenn.dataDir, folder)), folder).toEqual([])
+    await expect.poll(() => readdir(join(wrenn.dataDir, folder)), { message: folder }).toEqual([])
 })
