@@ -1,5 +1,5 @@
 /** What a client is told while the disk of the server fails, and that everything goes on afterwards. */
-import { readdir } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { aroundFileCalls, type FileCall } from '@wrenn/host/faults'
@@ -16,8 +16,12 @@ let wrenn: FakeRunning
 let api: Api
 let around: (call: FileCall, work: () => unknown) => unknown = (_, work) => work()
 let end: () => void
-const uploads = join(tmpdir(), 'wrenn-upload-')
+/** Where uploads wait. One that cannot be removed stays there, and is nobody else's business. */
+let uploads: string
+const temporary = process.env['TMPDIR']
 beforeAll(async () => {
+  uploads = await mkdtemp(join(tmpdir(), 'wrenn-uploads-of-the-test-'))
+  process.env['TMPDIR'] = uploads
   wrenn = await startFake()
   api = new Api(wrenn)
   const isOurs = (path: string) => path.startsWith(wrenn.dataDir) || path.startsWith(uploads)
@@ -26,6 +30,9 @@ beforeAll(async () => {
 afterAll(async () => {
   end()
   await wrenn.end()
+  if (temporary === undefined) delete process.env['TMPDIR']
+  else process.env['TMPDIR'] = temporary
+  await rm(uploads, { recursive: true, force: true })
 })
 
 const of = (name: RouteName, id: string, json?: unknown) => api.call(name, { params: { id }, json })

@@ -129,8 +129,9 @@ function aroundDescriptors(around: AroundFileCall, replace: Replace): void {
             resolve(values)
           })
         })
-      const result = (about ? around(about, work) : work()) as Promise<unknown[]>
-      result.then((values) => callback(null, ...values), callback)
+      const result = (about ? around(about, work) : work()) as Promise<unknown[] | undefined>
+      // One that was not made at all, and did not fail, gives nothing.
+      result.then((values) => callback(null, ...(values ?? [])), callback)
     })
   const openCall = ([path, flags]: unknown[]) =>
     changes(flags) ? { name: 'open', paths: [String(path)], isSync: false } : undefined
