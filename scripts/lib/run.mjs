@@ -45,6 +45,15 @@ export async function show(program, args, options = {}) {
  * nobody watches: a log may be cut before its end.
  */
 export async function pass(program, args, { keep, ...options }) {
+  return follow(program, args, { ...options, keep, tell: (line, output) => output.write(`${line}\n`) })
+}
+
+/** Runs a program and keeps its output; resolves with its exit code and the lines. */
+export async function collect(program, args, options) {
+  return follow(program, args, { ...options, keep: Infinity, tell: () => {} })
+}
+
+async function follow(program, args, { keep, tell, ...options }) {
   const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], ...options })
   const tail = []
   for (const [input, output] of [
@@ -52,7 +61,7 @@ export async function pass(program, args, { keep, ...options }) {
     [child.stderr, process.stderr],
   ]) {
     createInterface({ input }).on('line', (line) => {
-      output.write(`${line}\n`)
+      tell(line, output)
       if (tail.push(line) > keep) tail.shift()
     })
   }

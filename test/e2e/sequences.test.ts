@@ -5,7 +5,7 @@ import { runSequence } from '../support/sequence.js'
 import { startFake, type FakeRunning } from '../support/wrenn.js'
 
 /** One sequence after the other is begun for so long. */
-const SECONDS = Number(process.env['WRENN_SEQUENCE_SECONDS'] ?? 40)
+const SECONDS = Number(process.env['WRENN_SEQUENCE_SECONDS'] ?? 20)
 const given = process.env['WRENN_SEED']
 /** A file system in memory, where there is one: nothing here is about power cuts, and most of the time would go to syncs. */
 const memory = '/dev/shm'
