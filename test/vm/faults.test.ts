@@ -16,6 +16,8 @@ import { freshDataDir, processesIn, removeDataDir } from '../support/vm.js'
 
 /** A death that can be seen is told sooner than this: no deadline of ours is shorter. */
 const PROMPT_MS = 6_000
+/** What hangs is given up sooner than this. */
+const HANG_MS = 30_000
 
 let dataDir: string
 let calls: FileCalls
@@ -261,6 +263,33 @@ test.each([
   ).toMatchObject({ status: 502 })
   await expectEnded(capsule.id, /./)
   await expectOnly(source)
+})
+
+test('a QEMU that hangs is given up at its deadlines: others go on, it does when it can, and until then it can be ended', async () => {
+  const [hung, ended] = (await source.fork(2)) as [Capsule, Capsule]
+  const [pid] = await Promise.all(
+    [hung, ended].map(async ({ id }) => {
+      const pid = await server.pidOf(id)
+      process.kill(pid, 'SIGSTOP')
+      return pid
+    }),
+  )
+  try {
+    const params = { id: hung.id }
+    const pausing = server.api.call('pauseCapsule', { params })
+    const ending = server.api.call('deleteCapsule', { params: { id: ended.id } })
+    await expectCounts(source)
+    expect(await within(PROMPT_MS, ending, () => new Error('it was not ended'))).toMatchObject({ status: 204 })
+    const answer = await within(HANG_MS, pausing, () => new Error('it was not given up'))
+    expect(answer).toMatchObject({ status: 502, body: { error: { code: 'agent_error' } } })
+    expect(await statusOf(hung.id)).toBe('running')
+  } finally {
+    process.kill(pid!, 'SIGCONT')
+  }
+  await expectOnly(source, hung)
+  await hung.pause()
+  await hung.resume()
+  await expectCounts(hung)
 })
 
 test('a QEMU that uses more memory than its group allows ends, and says so', async (context) => {
