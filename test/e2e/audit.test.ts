@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { groupFolder, Groups } from '@wrenn/host'
 import { networkOwner, resolverPort } from '@wrenn/host/doctor'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findLeft, resolverLines, type Scope } from '../support/audit/left.js'
+import { findLeft, resolverLines, resolverPorts, type Scope } from '../support/audit/left.js'
 import { deadDirectories, RUN_VARIABLE, temporaryOf } from '../support/audit/run.js'
 import { sweep } from '../support/audit/sweep.js'
 
@@ -18,7 +18,7 @@ const children: ChildProcess[] = []
 beforeEach(async () => {
   temporary = await mkdtemp(join(tmpdir(), 'wrenn-audit-'))
   dataDir = join(temporary, 'data')
-  scope = { temporary, dataDirs: [dataDir], programs: [] }
+  scope = { temporary, dataDirs: [dataDir], programs: [], resolversBefore: await resolverPorts() }
 })
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL')

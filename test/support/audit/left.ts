@@ -13,6 +13,8 @@ export interface Scope {
   dataDirs: readonly string[]
   /** Where programs of the run lie, besides those that it was told of. */
   programs: readonly string[]
+  /** The ports of resolvers that were in the machine's rules before: servers of others that died left them. */
+  resolversBefore: ReadonlySet<number>
 }
 
 /** Everything that is left, a line for each thing; empty when nothing is. */
@@ -24,7 +26,7 @@ export async function findLeft(scope: Scope): Promise<string[]> {
     processesOf(directories, programs).then((all) => all.map(({ pid, command }) => `process ${pid}: ${command}`)),
     Promise.all(dataDirs.map((dir) => leftNetworks(dir))),
     Promise.all(dataDirs.map(groupsOf)),
-    leftRules(dataDirs),
+    leftRules(scope),
     mountsBelow(directories).then((all) => all.map((path) => `mount ${path}`)),
     leftLoops(directories),
   ])
@@ -72,22 +74,32 @@ export async function loopsBelow(directories: readonly string[]): Promise<{ name
 }
 
 /** Resolvers in the machine's rules whose servers are gone. */
-async function leftRules(dataDirs: readonly string[]): Promise<string[]> {
-  const list = promisify(execFile)('nft', ['list', 'set', 'inet', 'wrenn', 'resolvers'])
-  // Without the tool, or as another user, or without the table, there is none.
-  const { stdout } = await list.catch(() => ({ stdout: '' }))
+async function leftRules({ dataDirs, resolversBefore }: Scope): Promise<string[]> {
   const sockets = (await readFile('/proc/net/udp', 'latin1')).matchAll(/^\s*\d+: [0-9A-F]{8}:([0-9A-F]{4}) /gm)
-  return resolverLines(stdout, dataDirs, new Set([...sockets].map(([, port]) => parseInt(port!, 16))))
+  const served = [...sockets].map(([, port]) => parseInt(port!, 16))
+  return resolverLines(await resolverRules(), dataDirs, new Set([...served, ...resolversBefore]))
 }
+
+/** What `nft` says of the set of resolvers: nothing without the tool, as another user, or without the table. */
+async function resolverRules(): Promise<string> {
+  const list = promisify(execFile)('nft', ['list', 'set', 'inet', 'wrenn', 'resolvers'])
+  return (await list.catch(() => ({ stdout: '' }))).stdout
+}
+
+/** The ports of the resolvers that are in the machine's rules now. */
+export async function resolverPorts(): Promise<Set<number>> {
+  return portsIn(await resolverRules())
+}
+
+const portsIn = (rules: string) => new Set([...rules.matchAll(/ \. (\d+)/g)].map(([, port]) => Number(port)))
 
 /**
  * The resolvers of data directories, in what `nft` says of the set of resolvers.
  *
- * @param served the ports at which somebody is: another server, since ports may agree
+ * @param others the ports of other servers, since ports may agree
  */
-export function resolverLines(rules: string, dataDirs: readonly string[], served: ReadonlySet<number>): string[] {
-  const named = [...rules.matchAll(/ \. (\d+)/g)].map(([, port]) => Number(port))
-  const ports = new Set(named.filter((port) => !served.has(port)))
+export function resolverLines(rules: string, dataDirs: readonly string[], others: ReadonlySet<number>): string[] {
+  const ports = new Set([...portsIn(rules)].filter((port) => !others.has(port)))
   return dataDirs
     .filter((dir) => ports.has(resolverPort(networkOwner(dir))))
     .map((dir) => `resolver in the table "inet wrenn", of ${dir}`)

@@ -6,7 +6,7 @@ import { watch } from 'node:fs'
 import { chmod, mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { findLeft, type Scope } from './left.js'
+import { findLeft, resolverPorts, type Scope } from './left.js'
 import { deadDirectories, directoriesOf, root, RUN_VARIABLE, runFolders, temporaryOf, thisRun } from './run.js'
 import { sweep, sweepMachine } from './sweep.js'
 
@@ -17,6 +17,7 @@ const LOOK_MS = 100
 export default async function setup(): Promise<() => Promise<void>> {
   const run = await thisRun()
   await sweep(await deadDirectories())
+  const resolversBefore = await resolverPorts()
   const temporary = temporaryOf(run)
   const seen = new Set<string>()
   const [, cache] = runFolders()
@@ -41,6 +42,7 @@ export default async function setup(): Promise<() => Promise<void>> {
       // What still comes of the watchers is there.
       dataDirs: [...new Set([...seen, ...(await directoriesOf(run)).filter((path) => path !== temporary)])],
       programs: ['packages', 'test', 'agent'].map((folder) => join(root, folder)),
+      resolversBefore,
     })
     for (const watcher of watchers) watcher.close()
     await sweep(await directoriesOf(run))
