@@ -15,6 +15,8 @@ const examples = seconds === undefined ? 2 : 50
 /** The boundaries of all values are most of the work; the second base path is the same code below another prefix. */
 const all = ['examples', 'coverage', 'fuzzing', 'stateful'] as const
 const phases = { '': all, '/api': seconds === undefined ? all.filter((phase) => phase !== 'coverage') : all }
+/** How many operations may have had no success. */
+const mostUseless = seconds === undefined ? 3 : 0
 const MINUTE = 60_000
 
 /** Those that are asked for: neither upgrades nor streams without an end. */
@@ -38,10 +40,10 @@ test.skipIf('missing' in found).each(basePaths)(
   'below "%s", what the document promises is kept, and nothing fails or hangs',
   { timeout: 5 * MINUTE + (seconds ?? 0) * 2000 },
   async (base) => {
-    const { program } = found as { program: string }
+    const { folder } = found as { folder: string }
     const { code, said, tallies } = await fuzz({
       ...wrenn,
-      program,
+      folder,
       base,
       seed,
       examples,
@@ -52,8 +54,8 @@ test.skipIf('missing' in found).each(basePaths)(
     expect(code, `seed ${seed}\n${said}`).toBe(0)
     expect(wrenn.errors).toEqual([])
     if (phases[base].length < all.length) return
-    // One that only ever refuses has not been tried.
+    // One that only ever refuses has not been tried; in a short run, a few may have met another's deletion.
     const useless = asked.filter((name) => !tallies[name] || successes(tallies[name]) === 0)
-    expect(useless, 'operations without a success').toEqual([])
+    expect(useless.length, `operations without a success: ${useless.join()}`).toBeLessThanOrEqual(mostUseless)
   },
 )

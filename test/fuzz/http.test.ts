@@ -1,6 +1,6 @@
 /**
  * Bytes that are no request, or hardly one. Cases that once went wrong are in `http.corpus.json` and come first. FUZZ_SECONDS makes it
- * go on for longer, FUZZ_SEED repeats a run.
+ * go on for longer, FUZZ_SEED makes others.
  */
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
@@ -13,7 +13,7 @@ import { deleteAll, startFuzzed, type Fuzzed } from '../support/fuzz/server.js'
 import { talks } from '../support/fuzz/talks.js'
 
 const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 10)
-const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
+const seed = Number(process.env['FUZZ_SEED'] ?? 1)
 /** How long a connection may take to be answered or closed: more than the server's patience. */
 const DEADLINE_MS = 6000
 /** How long a normal request may take beside them. */

@@ -11,25 +11,29 @@ import { cached } from '../vm.js'
 const VERSION = '4.32.5'
 const settings = fileURLToPath(new URL('../../fuzz/schemathesis/', import.meta.url))
 
-/** The program, or in words why there is none. */
-export async function schemathesis(): Promise<{ program: string } | { missing: string }> {
-  const dir = join(await cached('fuzz'), `schemathesis-${VERSION}`)
-  const program = join(dir, 'bin', 'schemathesis')
-  if (existsSync(program) && run(program, ['--version']) === undefined) return { program }
-  const failed =
-    run('python3', ['-m', 'venv', '--clear', dir]) ??
-    run(join(dir, 'bin', 'pip'), ['install', '-q', '--disable-pip-version-check', `schemathesis==${VERSION}`])
-  return failed ? { missing: failed } : { program }
+/** The folder that it is in, or in words why there is none. */
+export async function schemathesis(): Promise<{ folder: string } | { missing: string }> {
+  const folder = join(await cached('fuzz'), `schemathesis-${VERSION}`)
+  const isThere = () => run(programIn(folder), ['--version'], { PYTHONPATH: folder })
+  if (existsSync(programIn(folder)) && isThere() === undefined) return { folder }
+  // Into a folder rather than an environment: that takes a package of Debian's that few have.
+  const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--upgrade', '--target', folder]
+  const failed = run('python3', [...pip, `schemathesis==${VERSION}`]) ?? isThere()
+  return failed ? { missing: failed } : { folder }
 }
 
-function run(program: string, args: string[]): string | undefined {
-  const { status, error, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 240_000 })
+const programIn = (folder: string) => join(folder, 'bin', 'schemathesis')
+
+function run(program: string, args: string[], env: Record<string, string> = {}): string | undefined {
+  const options = { encoding: 'utf8', timeout: 240_000, env: { ...process.env, ...env } } as const
+  const { status, error, stderr } = spawnSync(program, args, options)
   if (status === 0) return undefined
-  return `${program} ${args[0]} failed: ${error?.message ?? stderr.trim().split('\n').at(-1)}`
+  return `${program} ${args.slice(0, 3).join(' ')} failed: ${error?.message ?? stderr.trim().split('\n').at(-1)}`
 }
 
 export interface Fuzzing {
-  program: string
+  /** Where it is installed. */
+  folder: string
   /** Of the server, without the base path. */
   url: string
   base: string
@@ -58,17 +62,18 @@ export interface Outcome {
 }
 
 /** Fuzzes a server; what schemathesis finds is in what it says, and its exit code is not 0 then. */
-export async function fuzz({ program, url, base, key, seed, examples, phases, seconds }: Fuzzing): Promise<Outcome> {
+export async function fuzz({ folder, url, base, key, seed, examples, phases, seconds }: Fuzzing): Promise<Outcome> {
   const dir = await mkdtemp(join(tmpdir(), 'wrenn-schemathesis-'))
   const report = join(dir, 'report.json')
   const wanted = ['--seed', String(seed), '--max-examples', String(examples), '--no-color', '--url', url + base]
   const phased = ['--phases', phases.join(',')]
   const timed = seconds === undefined ? [] : ['--max-time', String(seconds)]
   const env = { ...process.env, FUZZ_URL: url + base, FUZZ_KEY: key, FUZZ_REPORT: report }
-  const python = { PYTHONPATH: settings, PYTHONDONTWRITEBYTECODE: '1', PYTHONUTF8: '1', SCHEMATHESIS_HOOKS: 'hooks' }
+  const path = `${settings}:${folder}`
+  const python = { PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: '1', PYTHONUTF8: '1', SCHEMATHESIS_HOOKS: 'hooks' }
   try {
     const child = spawn(
-      program,
+      programIn(folder),
       [
         '--config-file',
         join(settings, 'schemathesis.toml'),
