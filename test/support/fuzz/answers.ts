@@ -13,6 +13,9 @@ interface Answer {
   body: string
 }
 
+/** The name of a port as a host. */
+const OF_A_PORT = /\d+-cl-[0-9a-z]{25}/i
+
 const START = /HTTP\/1\.1 (?=\d{3} )/
 const WHOLE = /^(\d{3}) [^\r\n]*\r\n((?:[^\r\n]*\r\n)*)\r\n/
 
@@ -33,11 +36,11 @@ export function answersIn(text: string): Answer[] {
 }
 
 /** What is wrong with an answer, if something is. */
-function wrongWith({ status, headers, body }: Answer): string | undefined {
-  if (status < 400) return undefined
+function wrongWith({ status, headers, body }: Answer, isForPort: boolean): string | undefined {
+  if (status < 400 || (isForPort && headers.has('x-guest'))) return undefined
   if (status >= 500 && !OF_HTTP.includes(status) && !isOfPort(status, body)) return `${status}: ${body.slice(0, 300)}`
   if (!headers.get('content-type')?.startsWith('application/json'))
-    return isPlain(headers) ? undefined : `${status} without JSON`
+    return isForPort && isPlain(headers) ? undefined : `${status} without JSON`
   // The answer to HEAD.
   if (body === '') return undefined
   const length = Number(headers.get('content-length') ?? body.length)
@@ -55,12 +58,16 @@ const isPlain = (headers: Answer['headers']) => headers.get('content-type')?.sta
 const isOfPort = (status: number, body: string) =>
   status === 502 && (OF_PORTS.test(body) || /"message":"Nothing listens on port/.test(body))
 
-/** What is wrong with what a server has said, if something is. */
-export function wrongIn({ text, isClosed }: Said): string | undefined {
+/**
+ * What is wrong with what a server has said, if something is.
+ * @param asked all that was sent: only where it names a port may a guest or the proxy answer
+ */
+export function wrongIn({ text, isClosed }: Said, asked: string): string | undefined {
   const all = answersIn(text)
   // Behind an upgrade it is the guest's program that speaks.
   const upgrade = all.findIndex(({ status }) => status === 101)
   const answers = upgrade < 0 ? all : all.slice(0, upgrade + 1)
   if (!isClosed && answers.length === 0) return 'it neither answers nor closes'
-  return answers.map(wrongWith).find((wrong) => wrong !== undefined)
+  const isForPort = OF_A_PORT.test(asked)
+  return answers.map((answer) => wrongWith(answer, isForPort)).find((wrong) => wrong !== undefined)
 }

@@ -48,7 +48,14 @@ export const listeners: Record<string, Program> = {
     async () => (connection) => connection.once('data', () => connection.destroy(new Error('reset'))),
   ),
   'http-echo': listening(async () => {
-    const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()))
+    const serve = (request: IncomingMessage, response: ServerResponse) =>
+      void answer(request, response).catch(() => response.destroy())
+    // Its only refusal is marked as its own: whoever reads it sees that no proxy has made it.
+    const server = createServer({ requireHostHeader: false }, serve)
+      .on('checkExpectation', serve)
+      .on('clientError', (_, socket) =>
+        socket.end('HTTP/1.1 400 Bad Request\r\nX-Guest: http-echo\r\nConnection: close\r\n\r\n'),
+      )
     return (connection) => server.emit('connection', connection)
   }),
   'ws-echo': listening(async () => {
