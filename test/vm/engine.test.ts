@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Wrenn, type Capsule } from 'wrenn'
+import { Qmp } from '../../packages/host/dist/vmm/qemu/qmp.js'
 import { Api } from '../support/api.js'
 import { runSequence } from '../support/sequence.js'
 import { processesIn, startVm, type VmRunning } from '../support/vm.js'
@@ -98,6 +99,24 @@ test('a live snapshot cuts neither a command that streams nor an upload', async 
   expect(
     Buffer.from(await capsule.files.readBytes('/root/upload')).equals(Buffer.concat(Array(sent - 1).fill(content))),
   ).toBe(true)
+})
+
+test('a capture that fails when its disk layer is open already keeps nothing that is captured later from being started', async () => {
+  const source = await client.capsules.create()
+  await run(source, 'echo kept > /root/text')
+  const { run: command } = Qmp.prototype
+  Qmp.prototype.run = async function (execute, ...rest) {
+    if (execute === 'stop') throw new Error('QEMU did not stop')
+    return command.call(this, execute, ...rest)
+  }
+  try {
+    await expect(source.createSnapshot({ name: 'failed', keepSource: true })).rejects.toMatchObject({ status: 503 })
+  } finally {
+    Qmp.prototype.run = command
+  }
+  const [clone] = await source.fork(1)
+  expect(await run(clone!, 'cat /root/text')).toBe('kept')
+  await Promise.all([source.destroy(), clone!.destroy()])
 })
 
 test('forks are machines of their own, and leave no template', async () => {

@@ -1,6 +1,22 @@
-/** Jobs on disk layers, over QMP. */
+/** Disk layers that are open in QEMU, over QMP. */
+import { z } from 'zod'
 import { abortable } from '../../wait.js'
 import type { Qmp } from './qmp.js'
+
+const layersSchema = z.array(z.object({ 'node-name': z.string(), drv: z.string(), ro: z.boolean() }))
+
+/**
+ * Closes the layers that were opened for a capture which never came to use them: it failed, or its server died. QEMU holds
+ * the lock of a writer on their files, with which no other could open a chain that has one in it.
+ *
+ * @param current the node that the guest writes
+ */
+export async function closeUnused(qmp: Qmp, current: string): Promise<void> {
+  const nodes = layersSchema.parse(await qmp.run('query-named-block-nodes', { flat: true }))
+  const unused = nodes.filter(({ drv, ro, ...node }) => drv === 'qcow2' && !ro && node['node-name'] !== current)
+  // One that is in use after all stays: QEMU refuses.
+  for (const node of unused) await qmp.run('blockdev-del', { 'node-name': node['node-name'] }).catch(() => {})
+}
 
 const JOB = 'stream'
 

@@ -13,6 +13,7 @@ import { usageOf } from '../../process/usage.js'
 import { within } from '../../wait.js'
 import type { RunTask } from '../../worker/pool.js'
 import type { AgentPort, Captured, CapturePlan, ShortenDisk, Vm, VmExit, VmRecord, VmUsage } from '../types.js'
+import { closeUnused } from './blocks.js'
 import { readyCopy, type MemoryReader } from './copy.js'
 import { sockets, writable } from './machine.js'
 import type { Qmp } from './qmp.js'
@@ -96,6 +97,7 @@ export class QemuVm implements Vm {
   async #openLayer(path: string): Promise<() => Promise<void>> {
     const drives = driveSchema.parse(await this.#qmp.run('query-block'))
     const current = drives.find(({ inserted }) => inserted)!.inserted!['node-name']
+    await closeUnused(this.#qmp, current)
     const node = layerNode(path)
     const filename = relative(this.record.runDir, path)
     await this.#qmp.run('blockdev-add', {
