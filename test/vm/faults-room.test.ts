@@ -108,6 +108,24 @@ describe.skipIf(why !== '')(`where a disk is full${why}`, () => {
     await expectRoom()
   })
 
+  test('to keep is taken back when the disk is full to the last byte, as soon as the database can be written again', async () => {
+    const stopped = calls.stop({ call: writesDifference })
+    const answer = begin.keep(source)
+    const call = await stopped
+    const release = await disk.fill(0)
+    call.go()
+    expect(await answer).toMatchObject(isFull)
+    // Reads and what runs need no room.
+    expect((await server.api.call('listSnapshots')).status).toBe(200)
+    expect((await source.commands.run('echo runs')).stdout).toBe('runs\n')
+    await release()
+    const again = async () => (await begin.keep(source)).status
+    await expect.poll(again, { timeout: 20_000, interval: 500 }).toBe(201)
+    await server.client.templates.delete('never')
+    await expectOnly(source)
+    await expectRoom()
+  })
+
   test('a guest that fills it stands still, and goes on when there is room', async () => {
     const writer = (await source.fork(1))[0]!
     const release = await disk.fill(24 * MB)

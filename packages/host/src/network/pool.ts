@@ -25,6 +25,8 @@ export class Pool {
   #coming = 0
   /** Numbers that are being made into networks: their links are not there yet. */
   readonly #claimed = new Set<number>()
+  /** Numbers of which something may be left, since a network could not be made or removed: there was no process for it. */
+  readonly #left = new Set<number>()
   #isClosed = false
 
   constructor(options: PoolOptions) {
@@ -48,9 +50,9 @@ export class Pool {
 
   /** Removes a network in the background. */
   release({ number }: Slot): void {
-    const { place, log } = this.#options
-    void this.#work(() => removeSlots(place.owner, [number])).catch((err: unknown) =>
-      log.error({ err, number }, 'a network could not be removed'),
+    this.#left.add(number)
+    void this.#work(() => this.#removeLeft()).catch((err: unknown) =>
+      this.#options.log.error({ err, number }, 'a network could not be removed: it is tried again with the next one'),
     )
   }
 
@@ -63,10 +65,14 @@ export class Pool {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.idle()
-    await removeSlots(
-      this.#options.place.owner,
-      this.#ready.splice(0).map(({ number }) => number),
-    )
+    for (const { number } of this.#ready.splice(0)) this.#left.add(number)
+    await this.#removeLeft()
+  }
+
+  async #removeLeft(): Promise<void> {
+    const numbers = [...this.#left]
+    await removeSlots(this.#options.place.owner, numbers)
+    for (const number of numbers) this.#left.delete(number)
   }
 
   async #refill(): Promise<void> {
@@ -87,6 +93,7 @@ export class Pool {
         return await Slot.make({ ...place, number }, surroundings)
       } catch (error) {
         refused.add(number)
+        this.#left.add(number)
         if (refused.size >= TRIES) throw error
       } finally {
         this.#claimed.delete(number)
@@ -98,7 +105,7 @@ export class Pool {
     const { owner, pool } = this.#options.place
     const [ends, own] = await Promise.all([links(), slotsOf(owner)])
     const present = ends.map(numberOf).filter((number) => number !== undefined)
-    const taken = new Set([...present, ...own, ...refused, ...this.#claimed])
+    const taken = new Set([...present, ...own, ...refused, ...this.#claimed, ...this.#left])
     const [number] = freeNumbers(pool, taken, 1)
     if (number === undefined) throw new Error(`all of ${pool} is in use`)
     this.#claimed.add(number)
