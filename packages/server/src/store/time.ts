@@ -1,7 +1,9 @@
-/** How far it may be ahead of the machine's clock, in milliseconds: then that was set back, and is followed. */
-const MOST_AHEAD_MS = 1000
+/** A clock that loses as much at once against the time that has passed, in milliseconds, was set back. */
+const SET_BACK_MS = 1000
 
 let last = 0
+/** What the machine's clock is ahead of the time that has passed. */
+let ahead = -Infinity
 
 /**
  * The present time as ISO text in UTC, to the millisecond. What is made at once gets times one after the other; a clock that
@@ -9,6 +11,8 @@ let last = 0
  */
 export function now(): string {
   const present = Date.now()
-  last = present > last || last - present > MOST_AHEAD_MS ? present : last + 1
+  const before = ahead
+  ahead = present - performance.now()
+  last = present > last || before - ahead > SET_BACK_MS ? present : last + 1
   return new Date(last).toISOString()
 }
