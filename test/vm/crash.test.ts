@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Capsule } from 'wrenn'
 import { within } from '../../packages/host/src/wait.js'
 import { FileCalls, type Rule } from '../support/calls/calls.js'
+import { countingCapsule, countOf, expectCounts } from '../support/counting.js'
 import { namespacesOf, UpServer } from '../support/server.js'
 import { freshDataDir, processesIn, removeDataDir } from '../support/vm.js'
 
@@ -19,9 +20,7 @@ beforeAll(async () => {
   dataDir = await freshDataDir()
   calls = FileCalls.open(join(dataDir, 'calls'))
   server = await UpServer.start({ dataDir, calls })
-  bystander = await server.client.capsules.create({ template: 'minimal' })
-  const counting = 'i=0; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.3; done'
-  await bystander.commands.start({ cmd: 'sh', args: ['-c', counting] }, { tag: 'counter' })
+  bystander = await countingCapsule(server.client)
 })
 afterAll(async () => {
   await server?.end()
@@ -43,6 +42,7 @@ const placesRecord = /^rename \S+\/capsule\.json\.next/
 const joinsGroup = /^writeFile \S+\/cgroup\.procs/
 const opensMemory = /^open \/proc\/\d+\/mem/
 const hidesCapsule = /^rename \S+\/capsules\/\S+ \S+\/staging\//
+const removesHidden = /^rm \S+\/staging\/\d+-\w+$/
 const hidesSnapshot = /^rename \S+\/snapshots\/\S+ \S+\/staging\//
 
 const rounds: Record<string, Round> = {
@@ -74,15 +74,8 @@ const rounds: Record<string, Round> = {
     fork: { call: hidesSnapshot, leaves: 'all' },
     pause: { call: hidesCapsule, leaves: 'all' },
     resume: { call: hidesSnapshot, leaves: 'all' },
-    delete: { call: /^rmdir \S+\/cgroup\//, leaves: 'all' },
+    delete: { call: removesHidden, leaves: 'all' },
   },
-}
-
-const count = async (capsule: Capsule) => Number((await capsule.commands.run('cat /dev/shm/count')).stdout)
-/** It answers, and the program that counts in it goes on, from there. */
-async function expectCounts(capsule: Capsule, from = 0): Promise<void> {
-  const first = Math.max(from, await count(capsule))
-  await expect.poll(() => count(capsule), { timeout: 10_000 }).toBeGreaterThan(first)
 }
 
 type Sources = Record<Operation, Capsule>
@@ -175,7 +168,7 @@ async function expectNothingElse(): Promise<void> {
 
 test.each(Object.entries(rounds))('killed %s: it is found, or it never was', async (_, round) => {
   const sources = await prepare()
-  const before = await count(bystander)
+  const before = await countOf(bystander)
   await killAt(round, sources)
   await server.start()
   bystander = await server.client.capsules.connect(bystander.id)

@@ -101,19 +101,21 @@ test('a live snapshot cuts neither a command that streams nor an upload', async 
   ).toBe(true)
 })
 
-test('a capture that fails when its disk layer is open already keeps nothing that is captured later from being started', async () => {
+test('a capture that QEMU did not answer leaves its source running, and what is captured later can be started', async () => {
   const source = await client.capsules.create()
   await run(source, 'echo kept > /root/text')
   const { run: command } = Qmp.prototype
   Qmp.prototype.run = async function (execute, ...rest) {
-    if (execute === 'stop') throw new Error('QEMU did not stop')
-    return command.call(this, execute, ...rest)
+    const answer = await command.call(this, execute, ...rest)
+    if (execute === 'stop') throw new Error('QEMU did not answer in time')
+    return answer
   }
   try {
     await expect(source.createSnapshot({ name: 'failed', keepSource: true })).rejects.toMatchObject({ status: 503 })
   } finally {
     Qmp.prototype.run = command
   }
+  expect(await run(source, 'cat /root/text')).toBe('kept')
   const [clone] = await source.fork(1)
   expect(await run(clone!, 'cat /root/text')).toBe('kept')
   await Promise.all([source.destroy(), clone!.destroy()])

@@ -11,6 +11,7 @@ import { within } from '../../packages/host/src/wait.js'
 import { Socket } from '../../packages/server/src/testing/socket.js'
 import type { Answer } from '../support/api.js'
 import { FileCalls, type Rule, type Stopped } from '../support/calls/calls.js'
+import { countingCapsule, expectCounts } from '../support/counting.js'
 import { namespacesOf, UpServer } from '../support/server.js'
 import { freshDataDir, processesIn, removeDataDir } from '../support/vm.js'
 
@@ -27,9 +28,7 @@ beforeAll(async () => {
   dataDir = await freshDataDir()
   calls = FileCalls.open(join(dataDir, 'calls'))
   server = await UpServer.start({ dataDir, calls })
-  source = await server.client.capsules.create({ template: 'minimal' })
-  const counting = 'i=0; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.3; done'
-  await source.commands.start({ cmd: 'sh', args: ['-c', counting] }, { tag: 'counter' })
+  source = await countingCapsule(server.client)
   await source.createSnapshot({ name: 'old', keepSource: true })
 })
 afterAll(async () => {
@@ -64,12 +63,6 @@ async function kill(id: string, pid?: number): Promise<void> {
   await expect.poll(async () => (await server.found()).groups).not.toContain(id)
 }
 const statusOf = async (id: string) => (await server.client.capsules.connect(id)).status
-
-async function expectCounts(capsule: Capsule): Promise<void> {
-  const count = async () => Number((await capsule.commands.run('cat /dev/shm/count')).stdout)
-  const first = await count()
-  await expect.poll(count, { timeout: 10_000 }).toBeGreaterThan(first)
-}
 
 /** It is in error and says why. */
 async function expectEnded(id: string, reason: RegExp): Promise<void> {

@@ -3,7 +3,7 @@ import pLimit from 'p-limit'
 import type { Logger } from 'pino'
 import { freeNumbers, numberOf } from './addresses.js'
 import { links } from './commands.js'
-import { removeSlots, Slot, slotsOf, type SlotPlace, type Surroundings } from './slot.js'
+import { removeHalfMade, removeSlots, Slot, slotsOf, type SlotPlace, type Surroundings } from './slot.js'
 
 /** How often another number is tried when one turns out to be taken in the same instant by another server. */
 const TRIES = 5
@@ -25,8 +25,10 @@ export class Pool {
   #coming = 0
   /** Numbers that are being made into networks: their links are not there yet. */
   readonly #claimed = new Set<number>()
-  /** Numbers of which something may be left, since a network could not be made or removed: there was no process for it. */
+  /** Numbers of networks that are to be removed: they stay until that has succeeded, for want of a process it may not. */
   readonly #left = new Set<number>()
+  /** Numbers of networks that could not be made, of which something may be there. */
+  readonly #halfMade = new Set<number>()
   #isClosed = false
 
   constructor(options: PoolOptions) {
@@ -70,9 +72,15 @@ export class Pool {
   }
 
   async #removeLeft(): Promise<void> {
-    const numbers = [...this.#left]
-    await removeSlots(this.#options.place.owner, numbers)
-    for (const number of numbers) this.#left.delete(number)
+    const { owner } = this.#options.place
+    for (const [numbers, remove] of [
+      [this.#left, removeSlots],
+      [this.#halfMade, removeHalfMade],
+    ] as const) {
+      const those = [...numbers]
+      if (those.length > 0) await remove(owner, those)
+      for (const number of those) numbers.delete(number)
+    }
   }
 
   async #refill(): Promise<void> {
@@ -93,7 +101,7 @@ export class Pool {
         return await Slot.make({ ...place, number }, surroundings)
       } catch (error) {
         refused.add(number)
-        this.#left.add(number)
+        this.#halfMade.add(number)
         if (refused.size >= TRIES) throw error
       } finally {
         this.#claimed.delete(number)
@@ -105,7 +113,7 @@ export class Pool {
     const { owner, pool } = this.#options.place
     const [ends, own] = await Promise.all([links(), slotsOf(owner)])
     const present = ends.map(numberOf).filter((number) => number !== undefined)
-    const taken = new Set([...present, ...own, ...refused, ...this.#claimed, ...this.#left])
+    const taken = new Set([...present, ...own, ...refused, ...this.#claimed, ...this.#left, ...this.#halfMade])
     const [number] = freeNumbers(pool, taken, 1)
     if (number === undefined) throw new Error(`all of ${pool} is in use`)
     this.#claimed.add(number)

@@ -142,6 +142,16 @@ export class Slot {
   }
 }
 
+/**
+ * Removes networks of an owner that could not be made, by their numbers. The link goes with its other end: by its own name
+ * it may be another server's, whose number it was.
+ */
+export async function removeHalfMade(owner: string, numbers: readonly number[]): Promise<void> {
+  const present = await namespaces()
+  const mine = numbers.map((number) => slotName(owner, number)).filter((name) => present.includes(name))
+  if (mine.length > 0) await ipAll(mine.map((name) => `netns del ${name}`))
+}
+
 /** Removes networks of an owner by their numbers; those that are gone are fine. */
 export async function removeSlots(owner: string, numbers: readonly number[]): Promise<void> {
   const [present, ends] = await Promise.all([namespaces(), links()])

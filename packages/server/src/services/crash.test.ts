@@ -5,6 +5,7 @@ import { Ask } from '../testing/ask.js'
 import { MemoryHost } from '../testing/memory-host.js'
 import { Moments, type Moment } from '../testing/moments.js'
 import { serve, type Serving } from '../testing/serve.js'
+import { paused, subject } from '../testing/subjects.js'
 import { audit, expectPart, useAndRemove, whatIsThere } from '../testing/whole.js'
 
 interface Operation {
@@ -12,7 +13,7 @@ interface Operation {
   /** How many steps it has at least: were fewer found, then they are not all seen. */
   steps: number
   /** Makes what it is done to, and gives the id of that. */
-  prepare?: (ask: Ask, on: Serving) => Promise<string>
+  prepare?: (ask: Ask) => Promise<string>
   run: (ask: Ask, subject: string, on: Serving) => Promise<unknown>
   /** Whether it may be asked for again, and is done once all the same: it gives its answer. */
   isRepeatable?: true
@@ -20,16 +21,6 @@ interface Operation {
   inParts?: true
 }
 
-const subject = async (ask: Ask, more: object = {}) => {
-  const id = await ask.capsule({ metadata: { is: 'the subject' }, ...more })
-  ask.note(id, 'subject')
-  return id
-}
-const paused = async (ask: Ask) => {
-  const id = await subject(ask)
-  await ask.pause(id)
-  return id
-}
 const twice = async (ask: Ask, more: object = {}) => {
   await ask.made('a', 'one', more)
   await ask.made('a', 'two', more)
@@ -152,7 +143,7 @@ test.each(operations)('$what is done, or not, at whatever step the server dies',
     const ask = new Ask(on)
     ask.note(await ask.capsule({ metadata: { is: 'a bystander' } }), 'bystander')
     await ask.made('kept', 'kept')
-    const id = (await operation.prepare?.(ask, on)) ?? ''
+    const id = (await operation.prepare?.(ask)) ?? ''
     const before = await whatIsThere(on)
     moments.begin({ ...on, host })
     await operation.run(ask, id, on)

@@ -9,6 +9,7 @@ import type { Answer } from '../../../../test/support/api.js'
 import { Ask } from '../testing/ask.js'
 import { FullDisk } from '../testing/full-disk.js'
 import { serve, type Serving } from '../testing/serve.js'
+import { paused, subject } from '../testing/subjects.js'
 import { audit, expectPart, useAndRemove, whatIsThere } from '../testing/whole.js'
 
 interface Operation {
@@ -21,16 +22,6 @@ interface Operation {
   inParts?: true
 }
 
-const subject = async (ask: Ask) => {
-  const id = await ask.capsule({ metadata: { is: 'the subject' } })
-  ask.note(id, 'subject')
-  return id
-}
-const paused = async (ask: Ask) => {
-  const id = await subject(ask)
-  await ask.pause(id)
-  return id
-}
 const once = async (ask: Ask) => {
   const id = await subject(ask)
   await ask.snapshot(snapshot(id, { keep_source: true, keep_versions: 1 }))

@@ -70,8 +70,9 @@ export class QemuVm implements Vm {
   }
 
   async resume(): Promise<void> {
-    await this.#qmp.run('cont')
+    // Also when this is not answered in time: it is to run.
     this.#stalls.isHeld = false
+    await this.#qmp.run('cont')
   }
 
   async capture({ goesOn, memory, diskLayer }: CapturePlan): Promise<Captured> {
@@ -82,8 +83,9 @@ export class QemuVm implements Vm {
       diskLayer === undefined ? undefined : this.#openLayer(diskLayer),
     ])
     const began = performance.now()
-    await this.pause()
     try {
+      // A QEMU that does not answer this in time may do it all the same, later: what takes it back comes behind it.
+      await this.pause()
       const [devices] = await Promise.all([this.#saveDevices(), reader?.read(), putLayer?.()])
       if (goesOn) await this.resume()
       return { devices, pauseMs: performance.now() - began, writeMemory: writerOf(reader) }
